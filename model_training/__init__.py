@@ -1,0 +1,1 @@
+"""From public colonoscopy data to a SavedModel bundle."""
