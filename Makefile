@@ -1,0 +1,51 @@
+# Every chore is one command; each installs what it needs. `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format train evaluate bench lock clean
+
+export PYTHON
+DATA ?= data
+RUN ?= runs/tutorial-tutorial-42
+BIN := .venv/bin
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+serve: ## Serve the shipped model on http://127.0.0.1:8000
+	@requirements/install $$(requirements/suited)
+	@exec $(BIN)/polypseg serve
+
+test: ## Run all tests, with coverage
+	@requirements/install dev
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+lint: ## Check style and types
+	@requirements/install dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: ## Format the code
+	@requirements/install dev
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+train: ## Train the tutorial's network on DATA; goes on where it was stopped
+	@requirements/install dev
+	@$(BIN)/polypseg train --recipe tutorial --split tutorial --data $(DATA) --out $(RUN) --resume
+
+evaluate: ## Score the shipped model on DATA and write a report with pictures
+	@requirements/install dev
+	@$(BIN)/polypseg evaluate --data $(DATA)
+
+bench: ## Time the service and its stages
+	@requirements/install dev
+	@$(BIN)/python -m benchmarks.latency
+
+lock: ## Pin all dependencies again (needs uv)
+	@requirements/lock
+
+clean: ## Remove the environment and caches
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,36 @@
+"""The MobileNetV2 encoder that every architecture shares."""
+
+from collections.abc import Sequence
+
+import keras
+
+
+def mobilenet_v2_encoder(
+    height: int,
+    width: int,
+    *,
+    alpha: float,
+    taps: Sequence[str],
+    weights: str | None,
+) -> keras.Model:
+    """Build MobileNetV2 up to the deepest tap.
+
+    Reference: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
+
+    Args:
+        height: Input height in pixels.
+        width: Input width in pixels.
+        alpha: Width multiplier; 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4 have ImageNet weights.
+        taps: Names of the layers whose outputs are returned; `input_image` is the input itself.
+        weights: `"imagenet"` (downloaded by Keras), a path to a `.weights.h5` file without the
+            classifier, or `None` for random initial weights.
+
+    Returns:
+        A model from float32 `[N, height, width, 3]` to the list of tapped feature maps.
+    """
+    image = keras.Input((height, width, 3), name="input_image")
+    backbone = keras.applications.MobileNetV2(
+        input_tensor=image, alpha=alpha, include_top=False, weights=weights
+    )
+    outputs = [backbone.get_layer(name).output for name in taps]
+    return keras.Model(image, outputs, name="encoder")

@@ -1,0 +1,175 @@
+"""A run folder: the manifest that says what was trained, its checkpoint and its history."""
+
+import csv
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from model_training.datasets import Frame
+from model_training.recipes import Recipe
+from model_training.splits import Split
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True, slots=True)
+class RunManifest:
+    """What a run was made from. Two runs with equal manifests (but for times) are repetitions.
+
+    Attributes:
+        recipe: All settings.
+        seed: Of initial weights, order and augmentation.
+        split: Name of the split.
+        split_hash: `Split.hash`.
+        data_hash: Of the bytes of every frame and mask that the run sees.
+        train_frames: Keys of the training frames.
+        validation_frames: Keys of the validation frames.
+        encoder_weights: SHA-256 of the weights file, `"imagenet"` or `None`.
+        commit: Of the code; `-dirty` is appended when the working tree differs from it.
+        packages: Versions.
+        machine: Processor, operating system, Python and devices.
+        started: UTC, ISO 8601.
+        finished: Likewise, or `None`.
+        epochs: How many epochs were run, once finished.
+    """
+
+    recipe: Recipe
+    seed: int
+    split: str
+    split_hash: str
+    data_hash: str
+    train_frames: tuple[str, ...]
+    validation_frames: tuple[str, ...]
+    encoder_weights: str | None
+    commit: str
+    packages: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    finished: str | None = None
+    epochs: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the part that must not change between a run and its resumption."""
+        names = ("seed", "split", "split_hash", "data_hash", "encoder_weights")
+        return {"recipe": self.recipe} | {name: getattr(self, name) for name in names}
+
+
+class Run:
+    """A run folder on disk.
+
+    Attributes:
+        path: The folder.
+        manifest: What `manifest.json` in it says.
+    """
+
+    def __init__(self, path: Path, manifest: RunManifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the last checkpoint is, if there is one."""
+        return self.path / "checkpoint.npz"
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Read the run in a folder.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        values = json.loads((path / "manifest.json").read_text())
+        values["recipe"] = Recipe(**values["recipe"])
+        for name in ("train_frames", "validation_frames"):
+            values[name] = tuple(values[name])
+        return cls(path, RunManifest(**values))
+
+    @classmethod
+    def create(cls, path: Path, manifest: RunManifest) -> "Run":
+        """Make the folder and write the manifest, with versions, machine and time filled in."""
+        path.mkdir(parents=True, exist_ok=True)
+        filled = replace(
+            manifest,
+            packages={name: version(name) for name in _PACKAGES},
+            machine={
+                "platform": platform.platform(),
+                "python": platform.python_version(),
+                "processor": platform.machine(),
+            },
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        run = cls(path, filled)
+        run._write_manifest()
+        return run
+
+    def finish(self, *, epochs: int) -> None:
+        """Note in the manifest that the run has ended."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.manifest = replace(self.manifest, finished=now, epochs=epochs)
+        self._write_manifest()
+
+    def write_history(self, history: Sequence[dict[str, float]]) -> None:
+        """Write `history.csv` anew: a resumed run never repeats or loses a row."""
+        partial = self.path / "history.partial"
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+        partial.replace(self.path / "history.csv")
+
+    def _write_manifest(self) -> None:
+        partial = self.path / "manifest.partial"
+        partial.write_text(json.dumps(asdict(self.manifest), indent=2) + "\n")
+        partial.replace(self.path / "manifest.json")
+
+
+def describe(
+    recipe: Recipe, split: Split, *, seed: int, encoder_weights: str | None
+) -> RunManifest:
+    """Describe the run that a recipe and a split would make."""
+    weights = encoder_weights
+    if weights is not None and weights != "imagenet":
+        weights = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return RunManifest(
+        recipe=recipe,
+        seed=seed,
+        split=split.name,
+        split_hash=split.hash,
+        data_hash=hash_frames((*split.train, *split.validation)),
+        train_frames=tuple(frame.key for frame in split.train),
+        validation_frames=tuple(frame.key for frame in split.validation),
+        encoder_weights=weights,
+        commit=_commit(),
+    )
+
+
+def hash_frames(frames: Sequence[Frame]) -> str:
+    """Return the SHA-256 over the keys and file contents of frames and masks, in order."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(f"{frame.key}\0".encode())
+        for path in (frame.image, frame.mask):
+            if path is not None:
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _commit() -> str:
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        revision = subprocess.run(  # noqa: S603 - fixed words
+            [*git, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return revision.stdout.strip()
