@@ -1,0 +1,42 @@
+"""From an encoded image to a probability map: bundle, engines, batcher, predictor."""
+
+from app.inference.bundle import (
+    Bundle,
+    BundleError,
+    Manifest,
+    Parity,
+    TrainingRun,
+    hash_files,
+    load_bundle,
+)
+from app.inference.engine import Engine, EngineError, OutOfMemory
+from app.inference.pipeline import predict_image, prepare
+from app.inference.selection import (
+    Choice,
+    Selection,
+    SelectionError,
+    choose_engine,
+    load_engine,
+    select_engine,
+)
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Choice",
+    "Engine",
+    "EngineError",
+    "Manifest",
+    "OutOfMemory",
+    "Parity",
+    "Selection",
+    "SelectionError",
+    "TrainingRun",
+    "choose_engine",
+    "hash_files",
+    "load_bundle",
+    "load_engine",
+    "predict_image",
+    "prepare",
+    "select_engine",
+]

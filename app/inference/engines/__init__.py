@@ -1,0 +1,1 @@
+"""The engines, one module each; import a module only where its library is wanted."""
