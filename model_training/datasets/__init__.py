@@ -1,0 +1,20 @@
+"""Readers of public colonoscopy data sets."""
+
+from model_training.datasets.clinicdb import read_clinicdb
+from model_training.datasets.collection import read_dataset
+from model_training.datasets.frame import Frame
+from model_training.datasets.kvasir import read_kvasir
+from model_training.datasets.negatives import read_negatives
+from model_training.datasets.reading import DatasetError, Fault, Reading, Verify
+
+__all__ = [
+    "DatasetError",
+    "Fault",
+    "Frame",
+    "Reading",
+    "Verify",
+    "read_clinicdb",
+    "read_dataset",
+    "read_kvasir",
+    "read_negatives",
+]

@@ -1,0 +1,40 @@
+"""Splits by name, from the folder that holds the data sets."""
+
+from pathlib import Path
+
+from model_training.datasets import DatasetError, Frame, Verify, read_dataset
+from model_training.splits.pranet import pranet
+from model_training.splits.split import Split, SplitError
+from model_training.splits.tutorial import tutorial
+
+SPLITS = ("tutorial", "pranet")
+
+
+def read_split(name: str, data: Path, *, verify: Verify = "pixels") -> Split:
+    """Read the data sets that a split is made from, check them and cut them.
+
+    Args:
+        name: One of `SPLITS`.
+        data: Folder with `cvc_clinicdb/` and, but for `tutorial`, `kvasir_seg/`.
+        verify: How deep the files are checked.
+
+    Raises:
+        SplitError: If there is no split of that name, or frames of it are missing.
+        DatasetError: If a data set is not there or a file of it is faulty.
+    """
+    if name not in SPLITS:
+        raise SplitError(f"There is no split {name!r}; there are: {', '.join(SPLITS)}.")
+    clinicdb = _read("cvc-clinicdb", data, verify)
+    if name == "tutorial":
+        return tutorial(clinicdb)
+    kvasir = _read("kvasir-seg", data, verify)
+    return pranet(clinicdb, kvasir)
+
+
+def _read(dataset: str, data: Path, verify: Verify) -> tuple[Frame, ...]:
+    # A split is quoted by its name, so it is never cut from what happens to be readable.
+    reading = read_dataset(dataset, data, verify=verify)
+    if reading.faults:
+        faults = "\n".join(f"  {fault}" for fault in reading.faults)
+        raise DatasetError(f"{dataset} has {len(reading.faults)} faulty files:\n{faults}")
+    return reading.frames
