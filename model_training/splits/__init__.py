@@ -1,8 +1,22 @@
 """Splits of the data sets: reproducible, hashed, and honest about what they leak."""
 
+from model_training.splits.leakage import Leakage, leakage
 from model_training.splits.named import SPLITS, read_split
 from model_training.splits.pranet import pranet
+from model_training.splits.sequence import sequence
 from model_training.splits.split import ROLES, Role, Split, SplitError
 from model_training.splits.tutorial import tutorial
 
-__all__ = ["ROLES", "SPLITS", "Role", "Split", "SplitError", "pranet", "read_split", "tutorial"]
+__all__ = [
+    "ROLES",
+    "SPLITS",
+    "Leakage",
+    "Role",
+    "Split",
+    "SplitError",
+    "leakage",
+    "pranet",
+    "read_split",
+    "sequence",
+    "tutorial",
+]

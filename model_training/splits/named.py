@@ -4,10 +4,11 @@ from pathlib import Path
 
 from model_training.datasets import DatasetError, Frame, Verify, read_dataset
 from model_training.splits.pranet import pranet
+from model_training.splits.sequence import FOLDS, sequence
 from model_training.splits.split import Split, SplitError
 from model_training.splits.tutorial import tutorial
 
-SPLITS = ("tutorial", "pranet")
+SPLITS = ("tutorial", "pranet", *(f"sequence-{number}" for number in range(FOLDS)))
 
 
 def read_split(name: str, data: Path, *, verify: Verify = "pixels") -> Split:
@@ -28,7 +29,9 @@ def read_split(name: str, data: Path, *, verify: Verify = "pixels") -> Split:
     if name == "tutorial":
         return tutorial(clinicdb)
     kvasir = _read("kvasir-seg", data, verify)
-    return pranet(clinicdb, kvasir)
+    if name == "pranet":
+        return pranet(clinicdb, kvasir)
+    return sequence(clinicdb, kvasir)[SPLITS.index(name) - SPLITS.index("sequence-0")]
 
 
 def _read(dataset: str, data: Path, verify: Verify) -> tuple[Frame, ...]:
