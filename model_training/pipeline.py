@@ -7,57 +7,47 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from app.imaging import resize
-from model_training.datasets.frame import MASK_LEVEL, Frame
+from app.imaging import ImageError
+from model_training.datasets import DatasetError, Frame, working_size
+from model_training.shards import ShardPart
+from model_training.shards.record import decode_record, parse_record
+
+Example = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Image uint8 `[h, w, 3]` and mask uint8 `[h, w]`."""
 
 Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
 """(image uint8 `[h, w, 3]`, mask uint8 `[h, w]`, seed int32 `[2]`) -> (image, mask), as tensors."""
 
 
-def working_size(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], height: int, width: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Bring an image and its mask to the size that the network sees.
-
-    Args:
-        image: uint8 `[H, W, 3]`.
-        mask: uint8 `[H, W]`, 0 or 255.
-        height: Rows wanted.
-        width: Columns wanted.
-
-    Returns:
-        The image, uint8 `[height, width, 3]`, and the mask, uint8 `[height, width]`, 0 or 255:
-        resized like the image and thresholded, so that a pixel is set when most of it is covered.
-    """
-    grey = resize(mask, height, width)
-    return resize(image, height, width), np.where(grey > MASK_LEVEL, np.uint8(255), np.uint8(0))
-
-
-def examples(source: Sequence[Frame], height: int, width: int) -> Any:
+def examples(source: Sequence[Frame] | ShardPart, height: int, width: int) -> Any:
     """Make the data set of examples; each is decoded once and then kept in memory.
 
     Args:
-        source: Frames.
+        source: Frames, or one role of a folder of shards.
         height: Rows of each example.
         width: Columns of each example.
 
     Returns:
         A `tf.data.Dataset` of (image uint8 `[height, width, 3]`, mask uint8 `[height, width]`, 0 or
-        1), in the order of the source. Epochs made from the same object share what it keeps.
+        1), in the order of the source. Epochs made from the same object share what it keeps. Frames
+        that cannot be decoded end the iteration with a `tf.errors.OpError` that names the first.
     """
-    frames = tuple(source)
 
-    def load(index: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        frame = frames[index]
-        image, mask = working_size(frame.read_image(), frame.read_mask(), height, width)
+    def fit(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Example:
+        image, mask = working_size(image, mask, height, width)
         return image, np.asarray(mask // 255, np.uint8)
 
-    def example(index: Any) -> tuple[Any, Any]:
-        image, mask = tf.numpy_function(load, [index], (tf.uint8, tf.uint8), stateful=False)
-        return tf.ensure_shape(image, (height, width, 3)), tf.ensure_shape(mask, (height, width))
-
-    indices = tf.data.Dataset.range(len(frames))
-    return indices.map(example, tf.data.AUTOTUNE, deterministic=True).cache()
+    if isinstance(source, ShardPart):
+        decoded = _from_shards(source, fit)
+    else:
+        decoded = _from_frames(source, fit)
+    shaped = decoded.map(
+        lambda image, mask: (
+            tf.ensure_shape(image, (height, width, 3)),
+            tf.ensure_shape(mask, (height, width)),
+        )
+    )
+    return shaped.cache()
 
 
 def epoch(
@@ -83,7 +73,13 @@ def epoch(
 
     Returns:
         A `tf.data.Dataset` of (images uint8 `[N, h, w, 3]`, masks uint8 `[N, h, w]`, 0 or 1).
+
+    Raises:
+        ValueError: If `size` is not the number of examples.
     """
+    count = int(examples.cardinality())
+    if count != size:
+        raise ValueError(f"size is {size}; the data set has {count} examples.")
     order, augmentation = np.random.SeedSequence([seed, epoch]).spawn(2)
     dataset = examples
     if augment is not None:
@@ -100,6 +96,36 @@ def epoch(
     return dataset.with_options(options)
 
 
+def _from_frames(frames: Sequence[Frame], fit: Callable[..., Example]) -> Any:
+    frames = tuple(frames)
+
+    def load(index: np.int64) -> Example:
+        frame = frames[index]
+        try:
+            return fit(frame.read_image(), frame.read_mask())
+        except ImageError as error:
+            raise DatasetError(f"{frame.key}: {error}") from error
+
+    def decode(index: Any) -> Any:
+        return tf.numpy_function(load, [index], (tf.uint8, tf.uint8), stateful=False)
+
+    return tf.data.Dataset.range(len(frames)).map(decode, tf.data.AUTOTUNE, deterministic=True)
+
+
+def _from_shards(part: ShardPart, fit: Callable[..., Example]) -> Any:
+    def load(image: bytes, mask: bytes) -> Example:
+        return fit(*decode_record(image, mask))
+
+    def decode(record: Any) -> Any:
+        encoded = parse_record(record)
+        return tf.numpy_function(load, encoded, (tf.uint8, tf.uint8), stateful=False)
+
+    files = tf.constant([str(path) for path in part.files], tf.string)
+    records = tf.data.TFRecordDataset(files)
+    decoded = records.map(decode, tf.data.AUTOTUNE, deterministic=True)
+    return decoded.apply(tf.data.experimental.assert_cardinality(len(part)))
+
+
 def _shuffle(dataset: Any, size: int, seed: int) -> Any:
     # TensorFlow mixes a global seed into that of a shuffle. A function's graph has its own, so that
     # the order does not depend on who has called tf.random.set_seed before.
@@ -108,4 +134,4 @@ def _shuffle(dataset: Any, size: int, seed: int) -> Any:
         tf.random.set_seed(0)
         return dataset.shuffle(max(size, 1), seed, reshuffle_each_iteration=False)
 
-    return shuffle()
+    return shuffle.get_concrete_function()()

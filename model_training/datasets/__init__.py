@@ -2,10 +2,12 @@
 
 from model_training.datasets.clinicdb import read_clinicdb
 from model_training.datasets.collection import read_dataset
+from model_training.datasets.content import hash_frames
 from model_training.datasets.frame import Frame
 from model_training.datasets.kvasir import read_kvasir
 from model_training.datasets.negatives import read_negatives
 from model_training.datasets.reading import DatasetError, Fault, Reading, Verify
+from model_training.datasets.working_size import working_size
 
 __all__ = [
     "DatasetError",
@@ -13,8 +15,10 @@ __all__ = [
     "Frame",
     "Reading",
     "Verify",
+    "hash_frames",
     "read_clinicdb",
     "read_dataset",
     "read_kvasir",
     "read_negatives",
+    "working_size",
 ]
