@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 EngineName = Literal["onnxruntime", "tensorflow"]
 Device = Literal["cpu", "gpu"]
 
+_ROUNDING = 1e-5
+
 
 class EngineError(Exception):
     """A run failed, and the engine lives: the members of the batch may be run again, alone.
@@ -56,3 +58,20 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model. No run may be under way or follow."""
         ...
+
+
+def check_probability(maps: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Check what an engine returned.
+
+    Args:
+        maps: The answer to a batch.
+        shape: The expected shape, `(N, H, W)`.
+
+    Raises:
+        EngineError: The shape or the type is another, or a value is no probability, such as NaN.
+    """
+    if maps.shape != shape or maps.dtype != np.float32:
+        raise EngineError(f"The engine gave {maps.dtype} {maps.shape}, expected float32 {shape}.")
+    low, high = float(maps.min()), float(maps.max())
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # NaN compares false
+        raise EngineError(f"The engine gave values from {low} to {high}, expected [0, 1].")

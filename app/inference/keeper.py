@@ -1,0 +1,133 @@
+"""The keeper: loads the engine, has it probed, and replaces it once if it is lost."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.batcher import Batcher
+from app.inference.engine import EngineError
+from app.inference.errors import EngineLost
+from app.inference.health import State
+from app.inference.loading import Loaded
+from app.inference.probe import PERIOD_SECONDS, probe_when_idle
+from app.inference.runner import Inferred, Runner
+from app.inference.tally import Tally
+from app.inference.threads import Threads
+
+RELOAD_SECONDS = 60.0
+_RELAPSE_SECONDS = 600.0
+
+
+class Keeper:
+    """Keeps an engine behind a batcher.
+
+    One coroutine, `keep`, is the whole state machine: load, serve until the engine is lost, and
+    load again, or give up for good.
+
+    Args:
+        load: Loads and warms an engine; blocking, called in a thread that may be abandoned.
+        image: What to probe with, uint8 `[h, w, 3]` at the input size of the model.
+        tally: Where to count.
+
+    Attributes:
+        loaded: The engine in use, or the last one; None until one is loaded.
+        batcher: The queue to the engine; None while there is none.
+        settled: Set when the first engine is ready, and on failure.
+        failed: Set when there is no engine and there will be none.
+    """
+
+    def __init__(self, load: Callable[[], Loaded], image: NDArray[np.uint8], tally: Tally) -> None:
+        self._load_engine = load
+        self._image = image
+        self._tally = tally
+        self._state = State.STARTING
+        self._reason = "The model is being loaded."
+        self.loaded: Loaded | None = None
+        self.batcher: Batcher[NDArray[np.uint8], Inferred] | None = None
+        self._lost_at = -math.inf
+        self.settled = asyncio.Event()
+        self.failed = asyncio.Event()
+
+    @property
+    def state(self) -> State:
+        """`STARTING`, `READY`, `DEGRADED` or `FAILED`."""
+        return State.DEGRADED if self._doubt else self._state
+
+    @property
+    def reason(self) -> str:
+        """Why the state is what it is, in one line."""
+        return f"The last run failed: {self._doubt}" if self._doubt else self._reason
+
+    @property
+    def rate(self) -> float:
+        """Answers per second to expect of the whole path, as measured at start-up."""
+        return self.loaded.rate if self.loaded else 1.0
+
+    @property
+    def two_batches(self) -> int:
+        """The requests that keep every slot busy: one batch runs, one is ready to follow."""
+        return (
+            2 * self.loaded.measurement.slots * self.batcher.limit
+            if self.loaded and self.batcher
+            else 2
+        )
+
+    @property
+    def _doubt(self) -> EngineError | None:
+        return self.batcher.last_error if self.batcher else None
+
+    async def keep(self) -> None:
+        """Load, serve and replace engines until there is no hope; never raises."""
+        try:
+            loaded = await self._load()
+            while True:
+                cause = await self._serve(loaded)
+                self._tally.engines_lost += 1
+                self._give_up_if_hopeless(loaded, cause)
+                self._enter(State.DEGRADED, f"{cause} A new engine is being loaded.")
+                loaded = await asyncio.wait_for(self._load(), RELOAD_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no engine
+            self._enter(State.FAILED, str(error) or type(error).__name__)
+            self.failed.set()
+            self.settled.set()
+
+    def _give_up_if_hopeless(self, loaded: Loaded, cause: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if loaded.engine.device == "gpu":
+            raise EngineLost(f"{cause} Only a new process gets a GPU in order.")
+        if now - self._lost_at < _RELAPSE_SECONDS:
+            raise EngineLost(f"{cause} It is the second time within 10 minutes.")
+        self._lost_at = now
+
+    async def _load(self) -> Loaded:
+        thread = Threads(1, "load")
+        try:
+            return await thread.submit(self._load_engine)
+        finally:
+            thread.close()
+
+    async def _serve(self, loaded: Loaded) -> str:
+        """Serve until the engine is lost; return the cause."""
+        how = loaded.measurement
+        runner = Runner(loaded.engine, how.slots, how.p99)
+        batcher = Batcher(runner, buckets=how.buckets, slots=how.slots, tally=self._tally)
+        period = PERIOD_SECONDS[loaded.engine.name]
+        probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
+        self.loaded, self.batcher = loaded, batcher
+        self._enter(State.READY, f"{loaded.reason}; {how.summary}")
+        self.settled.set()
+        try:
+            await asyncio.wait((probe, batcher.lost), return_when=asyncio.FIRST_COMPLETED)
+            return batcher.lost.result() if batcher.lost.done() else str(probe.exception())
+        finally:
+            self.batcher = None
+            batcher.close("The engine was closed.")
+            runner.close()
+            probe.cancel()
+            await asyncio.gather(probe, return_exceptions=True)
+
+    def _enter(self, state: State, reason: str) -> None:
+        self._state, self._reason = state, reason

@@ -1,0 +1,74 @@
+"""From a bundle to a warm engine, used in the best way that was measured."""
+
+import time
+from dataclasses import dataclass
+
+from app.imaging import phantom, render_overlay, render_png, segment
+from app.inference.bundle import Bundle
+from app.inference.cores import available_cores
+from app.inference.engine import Engine
+from app.inference.measurement import Measurement, better, buckets_for, measure
+from app.inference.pipeline import predict_image
+from app.inference.selection import Choice, load_engine
+
+_WARM_HEIGHT, _WARM_WIDTH = 576, 720
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A warm engine.
+
+    Attributes:
+        engine: The engine.
+        reason: Why this one, in one line.
+        measurement: How it is used best.
+        rate: Answers per second to expect of the whole path.
+    """
+
+    engine: Engine
+    reason: str
+    measurement: Measurement
+    rate: float
+
+
+def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded:
+    """Load the engine that was chosen, warm it, and measure how to use it. Blocking, for seconds.
+
+    On a processor, one slot with all cores competes with one single-threaded slot a core.
+
+    Args:
+        bundle: The model.
+        choice: The engine.
+        max_batch: The largest batch to try; None leaves it to the device.
+
+    Raises:
+        BundleError: The model cannot be loaded or does not fit the manifest.
+        SelectionError: The engine cannot be had.
+        EngineError: The engine fails on a harmless image.
+    """
+    cores = available_cores()
+    engine, reason = load_engine(bundle, choice, cores)
+    buckets = buckets_for(engine.device, max_batch)
+    image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
+    best = measure(engine, image, buckets=buckets)
+    if engine.name == "onnxruntime" and cores > 1:
+        single, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
+        other = measure(single, image, buckets=buckets, slots=cores)
+        if better([best, other]) is other:
+            engine, single, best = single, engine, other
+        single.close()
+    beside = max(0.0, _time_path(engine, bundle) - best.lone)
+    return Loaded(engine, reason, best, rate=1 / (1 / best.throughput + beside / cores))
+
+
+def _time_path(engine: Engine, bundle: Bundle) -> float:
+    """Take a phantom all the way, so that the first request finds a warm path; return seconds."""
+    pixels, mask = phantom(_WARM_HEIGHT, _WARM_WIDTH)
+    data = render_overlay(pixels, mask)
+    spans = []
+    for _ in range(3):
+        began = time.perf_counter()
+        _, probability = predict_image(engine, bundle.manifest, data)
+        render_png(segment(probability, bundle.manifest.threshold).mask)
+        spans.append(time.perf_counter() - began)
+    return min(spans)

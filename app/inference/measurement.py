@@ -1,0 +1,148 @@
+"""What the machine can do: measured once at start-up, while every batch bucket is warmed."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.engine import Device, Engine, OutOfMemory, check_probability
+from app.inference.runner import pad
+
+# Differences up to this count as none: they are smaller than the noise of a busy machine.
+SAME = 0.10
+CPU_BUCKETS = (1, 2)
+GPU_BUCKETS = (1, 4, 16, 64)
+_WARM_RUNS = 2
+_TIMED_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One way to use an engine, and what it gave.
+
+    Attributes:
+        slots: Batches that compute at once.
+        threads: Processor cores of one slot.
+        buckets: The batch sizes that pay; the largest is the batch limit.
+        lone: Seconds of a run of one image while nothing else runs, median.
+        throughput: Images per second with all slots busy, at the batch limit.
+        p99: Seconds of a run by bucket, 99th percentile, with all slots busy.
+        probability: The answer to the image that was measured with.
+    """
+
+    slots: int
+    threads: int
+    buckets: tuple[int, ...]
+    lone: float
+    throughput: float
+    p99: dict[int, float]
+    probability: NDArray[np.float32]
+
+    @property
+    def summary(self) -> str:
+        """One line for the log and for `/health`."""
+        return (
+            f"{self.slots} x {self.threads} threads, batches up to {self.buckets[-1]}: "
+            f"{self.lone * 1000:.1f} ms alone, {self.throughput:.1f} images/s"
+        )
+
+
+def buckets_for(device: Device, max_batch: int | None = None) -> tuple[int, ...]:
+    """Return the batch sizes to try.
+
+    On a processor batches hardly pay, and ONNX Runtime's memory grows with the largest batch that
+    it has seen, so that more than two must be asked for.
+
+    Args:
+        device: Where the engine runs.
+        max_batch: The largest batch to try, if the user names one.
+    """
+    if max_batch is None:
+        return GPU_BUCKETS if device == "gpu" else CPU_BUCKETS
+    sizes = GPU_BUCKETS if device == "gpu" else [2**power for power in range(10)]
+    return (*(size for size in sizes if size < max_batch), max_batch)
+
+
+def measure(
+    engine: Engine,
+    image: NDArray[np.uint8],
+    *,
+    buckets: Sequence[int],
+    slots: int = 1,
+    seconds: float = 0.25,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Measurement:
+    """Warm the buckets of an engine and time them. Blocking.
+
+    A bucket that does not fit into memory ends the list; so does one that brings less than 10 %
+    more images per second, since it would only make its members wait for each other.
+
+    Args:
+        engine: A loaded engine.
+        image: uint8 `[h, w, 3]`, an image as the engine will see them.
+        buckets: Batch sizes to try, rising.
+        slots: Batches to run at once.
+        seconds: How long to time each bucket, at least three runs.
+        clock: What time is measured with.
+
+    Raises:
+        EngineError: The engine cannot run a single image, or gives no probabilities.
+    """
+    alone = _time_runs(engine, pad([image], 1), 1, seconds, clock)
+    throughput, p99 = 0.0, {}
+    for bucket in buckets:
+        try:
+            batch = pad([image] * bucket, bucket)
+            runs = _time_runs(engine, batch, slots, seconds, clock)
+        except OutOfMemory:
+            if bucket == buckets[0]:
+                raise
+            break
+        rate = bucket * slots / float(np.mean(runs))
+        if rate < throughput * (1 + SAME):
+            break
+        throughput = rate
+        p99[bucket] = float(np.percentile(runs, 99))
+    return Measurement(
+        slots=slots,
+        threads=engine.threads,
+        buckets=tuple(p99),
+        lone=float(np.median(alone)),
+        throughput=throughput,
+        p99=p99,
+        probability=engine.infer(pad([image], 1))[0].copy(),
+    )
+
+
+def better(measurements: Sequence[Measurement]) -> Measurement:
+    """Return the best: the time of a lone request decides up to 10 %, then throughput."""
+    fastest = min(measurement.lone for measurement in measurements)
+    equal = [m for m in measurements if m.lone <= fastest * (1 + SAME)]
+    return max(equal, key=lambda measurement: measurement.throughput)
+
+
+def _time_runs(
+    engine: Engine,
+    batch: NDArray[np.uint8],
+    slots: int,
+    seconds: float,
+    clock: Callable[[], float],
+) -> list[float]:
+    for _ in range(_WARM_RUNS):
+        check_probability(engine.infer(batch), batch.shape[:3])
+
+    def work(_: int) -> list[float]:
+        runs: list[float] = []
+        until = clock() + seconds
+        while len(runs) < _TIMED_RUNS or clock() < until:
+            began = clock()
+            engine.infer(batch)
+            runs.append(clock() - began)
+        return runs
+
+    with ThreadPoolExecutor(slots) as threads:
+        return list(chain.from_iterable(threads.map(work, range(slots))))

@@ -1,0 +1,259 @@
+"""The predictor: everything that the HTTP layer needs of the model, and nothing of HTTP."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.imaging import Header, decode, phantom
+from app.inference.admission import RETRY_SECONDS, Admission
+from app.inference.batcher import Batcher
+from app.inference.bundle import Bundle
+from app.inference.cores import available_cores
+from app.inference.errors import EngineLost, NotReady
+from app.inference.health import Health, State
+from app.inference.keeper import Keeper
+from app.inference.loading import Loaded, load
+from app.inference.pipeline import prepare
+from app.inference.prediction import Prediction
+from app.inference.runner import Inferred
+from app.inference.selection import Choice, choose_engine
+from app.inference.tally import Tally
+from app.inference.throughput import Throughput
+
+Result = TypeVar("Result")
+
+
+class StartError(Exception):
+    """The model could not be brought up; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the house, from the headers of a request to its answer.
+
+    Attributes:
+        deadline: The loop's time at which the caller's patience ends.
+    """
+
+    deadline: float
+
+
+class Predictor:
+    """Serves one bundle.
+
+    Args:
+        bundle: A verified bundle.
+        choice: The engine; None chooses by rule.
+        max_batch: The largest batch to try; None leaves it to the device.
+        deadline: Seconds that a request may take which names no patience of its own.
+        max_pixels: Images with more pixels are refused.
+        load: Replaces the loading of the engine.
+
+    Attributes:
+        bundle: The bundle.
+        tally: What became of requests and batches.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        choice: Choice | None = None,
+        *,
+        max_batch: int | None = None,
+        deadline: float = 10.0,
+        max_pixels: int | None = None,
+        load: Callable[[Bundle, Choice, int | None], Loaded] = load,
+    ) -> None:
+        self.bundle = bundle
+        self.tally = Tally()
+        self._deadline = deadline
+        self._max_pixels = max_pixels
+        bring_up = partial(load, bundle, choice or choose_engine(bundle), max_batch)
+        image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
+        self._keeper = Keeper(bring_up, image, self.tally)
+        self._pool = ThreadPoolExecutor(available_cores(), "pixels")
+        self._throughput = Throughput(lambda: self._keeper.rate, lambda: self._keeper.two_batches)
+        self._admission = Admission(
+            lambda: self._throughput.rate, lambda: self._keeper.two_batches, deadline, self.tally
+        )
+        self._keeping: asyncio.Task[None] | None = None
+        self._retired = False
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to load and warm the engine, in a thread; return at once."""
+        self._keeping = asyncio.get_running_loop().create_task(self._keeper.keep())
+
+    async def wait_ready(self) -> None:
+        """Wait for the first engine.
+
+        Raises:
+            StartError: There will be none.
+        """
+        await self._keeper.settled.wait()
+        if self._keeper.failed.is_set():
+            raise StartError(self._keeper.reason)
+
+    async def wait_failed(self) -> str:
+        """Wait until there is no engine and there will be none; return the reason, in one line.
+
+        The process ought to end then, and its supervisor to start it again.
+        """
+        await self._keeper.failed.wait()
+        return self._keeper.reason
+
+    def retire(self) -> None:
+        """Show that the service is about to stop; go on serving until `drain`."""
+        self._retired = True
+
+    async def drain(self, grace: float) -> int:
+        """Refuse what comes, and wait until everything that was admitted is answered.
+
+        Args:
+            grace: Seconds to wait at most.
+
+        Returns:
+            How many requests are still unanswered.
+        """
+        self._retired = True
+        return await self._admission.drain(grace)
+
+    async def close(self) -> None:
+        """Let go of the engine and the threads; what is left in the queue fails. Does not wait."""
+        self._retired = self._admission.closed = True
+        if self._keeping:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # Requests
+
+    @asynccontextmanager
+    async def admit(self, patience: float | None = None) -> AsyncIterator[Slot]:
+        """Hold a place from the headers of a request to the last byte of its answer.
+
+        Args:
+            patience: Seconds that the caller waits for the answer; None means the default.
+
+        Raises:
+            Draining: The service is about to stop.
+            NotReady: There is no engine.
+            QueueFull: There is more to do than can be done in time, or in the caller's time.
+        """
+        if not self._admission.closed:
+            _ = self._batcher  # no use in waiting for an engine that is not there
+        patience = self._deadline if patience is None else patience
+        with self._admission.slot(patience):
+            yield Slot(asyncio.get_running_loop().time() + patience)
+
+    async def predict(
+        self, data: bytes, *, threshold: float | None = None, deadline: float = math.inf
+    ) -> Prediction:
+        """Decode an image, run the model on it and return what it says.
+
+        Cancelling it takes the image out of the queue.
+
+        Args:
+            data: An encoded image.
+            threshold: In (0, 1); None means the operating threshold of the manifest.
+            deadline: The loop's time after which the model must not be run any more.
+
+        Raises:
+            ImageError: The image cannot be decoded or is refused.
+            DeadlineExceeded: The deadline passed in the queue; the model was not run.
+            NotReady: The engine was lost.
+            EngineError: The run failed.
+        """
+        manifest = self.bundle.manifest
+        began = time.perf_counter()
+        with self._throughput.work(answers=False):
+            header, pixels, decoding = await self._in_pool(partial(self._decode, data))
+            answer = await self._infer(pixels, deadline)
+        elapsed = time.perf_counter() - began
+        return Prediction(
+            header=header,
+            data=data,
+            small=answer.probability,
+            threshold=manifest.threshold if threshold is None else threshold,
+            min_area=manifest.min_area,
+            timings_ms={
+                "decode": decoding * 1000,
+                "queue": max(0.0, elapsed - decoding - answer.seconds) * 1000,
+                "infer": answer.seconds * 1000,
+            },
+        )
+
+    async def render(
+        self, function: Callable[[Prediction], Result], prediction: Prediction
+    ) -> Result:
+        """Run a function that turns a prediction into an answer, off the event loop.
+
+        Args:
+            function: What computes; the properties of the prediction may be used in it.
+            prediction: What `predict` returned; gets the time as `timings_ms["encode"]`.
+        """
+        with self._throughput.work(answers=True):
+            result, seconds = await self._in_pool(partial(_timed, function, prediction))
+        prediction.timings_ms["encode"] = seconds * 1000
+        return result
+
+    def health(self) -> Health:
+        """Look at the state."""
+        state, reason = self._keeper.state, self._keeper.reason
+        loaded, batcher = self._keeper.loaded, self._keeper.batcher
+        if self._retired and state is not State.FAILED:
+            state, reason = State.DRAINING, "The service is about to stop."
+        return Health(
+            state=state,
+            reason=reason,
+            engine=loaded.engine.name if loaded else None,
+            device=loaded.engine.device if loaded else None,
+            model_name=self.bundle.manifest.name,
+            model_version=self.bundle.manifest.version,
+            model_sha256=self.bundle.sha256,
+            queue_depth=self._admission.admitted,
+            queue_limit=self._admission.limit if loaded else 0,
+            waiting=batcher.depth if batcher else 0,
+            batch_limit=batcher.limit if batcher else None,
+            slots=loaded.measurement.slots if loaded else None,
+            threads=loaded.measurement.threads if loaded else None,
+        )
+
+    def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8], float]:
+        began = time.perf_counter()
+        image = decode(data, max_pixels=self._max_pixels)
+        pixels = prepare(image, self.bundle.manifest)
+        return image.header, pixels, time.perf_counter() - began
+
+    async def _infer(self, pixels: NDArray[np.uint8], deadline: float) -> Inferred:
+        try:
+            return await self._batcher.submit(pixels, deadline)
+        except EngineLost as error:
+            raise NotReady(str(error), RETRY_SECONDS) from error
+
+    @property
+    def _batcher(self) -> Batcher[NDArray[np.uint8], Inferred]:
+        if self._keeper.batcher is None:
+            raise NotReady(self._keeper.reason, RETRY_SECONDS)
+        return self._keeper.batcher
+
+    async def _in_pool(self, function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+
+def _timed(
+    function: Callable[[Prediction], Result], prediction: Prediction
+) -> tuple[Result, float]:
+    began = time.perf_counter()
+    result = function(prediction)
+    return result, time.perf_counter() - began

@@ -1,0 +1,74 @@
+"""Throughput: how many requests a second the whole path can answer, as seen of late."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Seconds of busy time, and of other time, after which a figure has lost most of its weight.
+_BUSY_MEMORY = 10.0
+_IDLE_MEMORY = 60.0
+
+
+class Throughput:
+    """A moving estimate of the answers per second that the path from body to answer can give.
+
+    Only time with enough work in the house counts: while it is half empty, the rate of answers
+    says how many ask, not how many could be served. In other time the estimate drifts back to the
+    seed, or else one bad spell could close the house for good.
+
+    Args:
+        seed: What was measured at start-up; it counts as one second of answers, always.
+        saturation: How many requests must be at work for the path to be busy.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        seed: Callable[[], float],
+        saturation: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seed = seed
+        self._saturation = saturation
+        self._clock = clock
+        self._noted = clock()
+        self._at_work = 0
+        self._answers = self._seconds = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        self._note()
+        return (self._answers + self._seed()) / (self._seconds + 1.0)
+
+    @contextmanager
+    def work(self, *, answers: bool) -> Iterator[None]:
+        """Mark the time in which a request is worked on.
+
+        Args:
+            answers: Whether the request is answered when the block ends without an exception.
+        """
+        self._note()
+        self._at_work += 1
+        try:
+            yield
+            self._note()
+            self._answers += answers and self._busy
+        finally:
+            self._note()
+            self._at_work -= 1
+
+    @property
+    def _busy(self) -> bool:
+        return self._at_work >= self._saturation()
+
+    def _note(self) -> None:
+        """Account for the time since the last note, in which nobody came or went."""
+        now = self._clock()
+        decay = math.exp((self._noted - now) / (_BUSY_MEMORY if self._busy else _IDLE_MEMORY))
+        self._answers *= decay
+        self._seconds *= decay
+        if self._busy:
+            self._seconds += _BUSY_MEMORY * (1.0 - decay)
+        self._noted = now

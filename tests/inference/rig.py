@@ -1,0 +1,45 @@
+"""A fake engine for the batcher: each run waits until the test says how it ends."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Run:
+    """A run under way."""
+
+    items: list[int]
+    bucket: int
+    outcome: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def succeed(self) -> None:
+        self.outcome.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        self.outcome.set_exception(error)
+
+
+class Rig:
+    """The answer to item `n` is `n * n`."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.running: list[Run] = []
+
+    async def __call__(self, items: Sequence[int], bucket: int) -> list[int]:
+        run = Run(list(items), bucket)
+        self.runs.append(run)
+        self.running.append(run)
+        try:
+            await run.outcome
+        finally:
+            self.running.remove(run)
+        return [item * item for item in items]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The members of every run so far."""
+        return [len(run.items) for run in self.runs]
