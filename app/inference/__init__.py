@@ -10,7 +10,18 @@ from app.inference.bundle import (
     load_bundle,
 )
 from app.inference.engine import Engine, EngineError, OutOfMemory
+from app.inference.errors import (
+    DeadlineExceeded,
+    Draining,
+    EngineLost,
+    NotReady,
+    QueueFull,
+    Refused,
+)
+from app.inference.health import Health, State
 from app.inference.pipeline import predict_image, prepare
+from app.inference.prediction import Prediction
+from app.inference.predictor import Predictor, Slot, StartError
 from app.inference.selection import (
     Choice,
     Selection,
@@ -24,13 +35,25 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Choice",
+    "DeadlineExceeded",
+    "Draining",
     "Engine",
     "EngineError",
+    "EngineLost",
+    "Health",
     "Manifest",
+    "NotReady",
     "OutOfMemory",
     "Parity",
+    "Prediction",
+    "Predictor",
+    "QueueFull",
+    "Refused",
     "Selection",
     "SelectionError",
+    "Slot",
+    "StartError",
+    "State",
     "TrainingRun",
     "choose_engine",
     "hash_files",

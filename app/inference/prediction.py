@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, Image, Segmentation, decode, segment, upsample
+from app.imaging import Header, Image, decode, upsample
+from app.imaging.segment import Segmentation, segment
 
 
 @dataclass(frozen=True)

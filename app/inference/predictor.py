@@ -13,7 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, decode, phantom
+from app.imaging import Header, decode
+from app.imaging.phantom import phantom
 from app.inference.admission import RETRY_SECONDS, Admission
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle
@@ -207,8 +208,9 @@ class Predictor:
         prediction.timings_ms["encode"] = seconds * 1000
         return result
 
+    @property
     def health(self) -> Health:
-        """Look at the state."""
+        """The state, the queue and the engine, now."""
         state, reason = self._keeper.state, self._keeper.reason
         loaded, batcher = self._keeper.loaded, self._keeper.batcher
         if self._retired and state is not State.FAILED:
