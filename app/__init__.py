@@ -1,3 +1,12 @@
 """The inference service: images in, polyp masks out."""
 
+import sys
+
 __version__ = "0.1.0"
+
+# Every way in passes here, before a library can fail for a reason that says less.
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    raise SystemExit(
+        f"polypseg needs Python 3.11, 3.12 or 3.13; this is {sys.version_info[0]}."
+        f"{sys.version_info[1]}. Make an environment with one of them: python3.12 -m venv .venv"
+    )

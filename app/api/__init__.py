@@ -1,0 +1,1 @@
+"""HTTP: routers, schemas, content negotiation, problem responses."""

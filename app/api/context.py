@@ -1,0 +1,59 @@
+"""What the handlers share, and how they come by it."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.api.body import BodyMemory
+from app.api.problems import Unauthorized
+from app.inference import Bundle, Predictor
+from app.keys import Digests, is_known
+from app.settings import Settings
+from app.telemetry.record import Record, record_of
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Made once for each application.
+
+    Attributes:
+        settings: What the operator has set.
+        keys: Digests of the API keys; none of them means that everybody may ask.
+        bundle: The verified bundle.
+        predictor: What answers.
+        bodies: Memory for request bodies.
+    """
+
+    settings: Settings
+    keys: Digests
+    bundle: Bundle
+    predictor: Predictor
+    bodies: BodyMemory
+
+
+def _context(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+def _record(request: Request) -> Record:
+    return record_of(request)
+
+
+ContextDep = Annotated[Context, Depends(_context)]
+RecordDep = Annotated[Record, Depends(_record)]
+
+
+def authorize(request: Request, context: ContextDep) -> None:
+    """Let the request pass if it carries a key that is known, or if there are no keys.
+
+    Raises:
+        Unauthorized: It does not. The sentence is the same for every reason but a missing key.
+    """
+    if not context.keys:
+        return
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthorized("Send an API key: 'Authorization: Bearer KEY'.")
+    if not is_known(key.strip(), context.keys):
+        raise Unauthorized("The API key is not known.")

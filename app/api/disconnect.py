@@ -1,0 +1,42 @@
+"""Stops work for a caller who has hung up."""
+
+import asyncio
+from types import TracebackType
+from typing import Self, cast
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+
+class CancelOnDisconnect:
+    """Cancels the block when the caller hangs up, and raises `ClientDisconnect` in its place.
+
+    The body must have been read: from then on the only message of an ASGI server is the
+    disconnect. Built like `asyncio.timeout`, so that a cancellation from outside stays one.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancelling = self._task.cancelling()
+        self._watch = asyncio.create_task(self._wait())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.cancel()
+        if self._gone and self._task.uncancel() <= self._cancelling and kind is not None:
+            raise ClientDisconnect from error
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()

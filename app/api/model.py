@@ -1,0 +1,38 @@
+"""Which model is served: its manifest and its card."""
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from app.api.context import ContextDep, authorize
+from app.api.documentation import json_answers, problem_answers
+from app.api.problems import NotFound, Unauthorized
+from app.api.schemas import ModelReport
+
+router = APIRouter(prefix="/model", tags=["model"], dependencies=[Depends(authorize)])
+
+CARD = "model_card.md"
+
+
+@router.get("", operation_id="model", responses=json_answers(ModelReport, Unauthorized))
+async def model(context: ContextDep) -> Response:
+    """Return the manifest: input size, threshold, training run, metrics, hashes of all files."""
+    report = ModelReport(**dict(context.bundle.manifest), sha256=context.bundle.sha256)
+    return Response(report.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/card",
+    operation_id="model_card",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/markdown": {"schema": {"type": "string"}}}},
+        **problem_answers(Unauthorized, NotFound),
+    },
+)
+async def model_card(context: ContextDep) -> Response:
+    """Return the model card, in Markdown: what the model is for, and where it fails."""
+    if CARD not in context.bundle.manifest.files:
+        raise NotFound("The bundle holds no model card.")
+    # Some kilobytes of a local file that was just hashed: not worth a thread.
+    text = (context.bundle.path / CARD).read_bytes()
+    return Response(text, media_type="text/markdown")

@@ -1,0 +1,194 @@
+"""`POST /predict` and its siblings: an image goes in, a mask comes out."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from app.api.body import read_framing, read_image
+from app.api.context import Context, ContextDep, authorize
+from app.api.disconnect import CancelOnDisconnect
+from app.api.documentation import (
+    PREDICT_PROBLEMS,
+    REQUEST_BODY,
+    json_answers,
+    picture_answers,
+    problem_answers,
+)
+from app.api.errors import as_problems
+from app.api.identity import model_id
+from app.api.negotiation import Format, negotiate
+from app.api.problems import NotAcceptable
+from app.api.render import Rle, render_json, render_picture
+from app.api.schemas import ImageQuery, JsonQuery, NegotiatedQuery, Prediction
+from app.inference import prediction as inferred
+from app.telemetry.record import Record, record_of
+
+router = APIRouter(
+    prefix="/predict",
+    tags=["predict"],
+    dependencies=[Depends(authorize)],
+    default_response_class=Response,
+)
+
+Patience = Annotated[
+    int | None,
+    Header(
+        alias="X-Request-Timeout-Ms",
+        ge=1,
+        description="How many milliseconds the caller will wait. A request that cannot be served "
+        "in that time is refused at once, or dropped from the queue; it is never run in vain.",
+    ),
+]
+
+
+@router.post(
+    "",
+    operation_id="predict",
+    responses={
+        200: {**picture_answers()[200], **json_answers(Prediction)[200]},
+        **problem_answers(*PREDICT_PROBLEMS, NotAcceptable),
+    },
+    openapi_extra=REQUEST_BODY,
+)
+async def predict(
+    request: Request,
+    context: ContextDep,
+    query: Annotated[NegotiatedQuery, Query()],
+    patience_ms: Patience = None,
+) -> Response:
+    """Mark polyps in an image; the answer is what `format` names, else what `Accept` asks for.
+
+    `png` is the mask, one channel, 0 or 255; `overlay` the image with the contour of the mask;
+    `probability` the probability map, 0 to 255. All of them have the size of the image.
+    """
+    chosen = query.format or negotiate(request.headers.get("accept"))
+    response = await _answer(request, context, chosen, query.threshold, patience_ms, query.rle)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+@router.post(
+    "/png",
+    operation_id="predict_png",
+    responses=picture_answers(*PREDICT_PROBLEMS),
+    openapi_extra=REQUEST_BODY,
+)
+async def predict_png(
+    request: Request,
+    context: ContextDep,
+    query: Annotated[ImageQuery, Query()],
+    patience_ms: Patience = None,
+) -> Response:
+    """Mark polyps; answer with the mask as a PNG of one channel, 0 or 255."""
+    return await _answer(request, context, Format.PNG, query.threshold, patience_ms)
+
+
+@router.post(
+    "/json",
+    operation_id="predict_json",
+    responses=json_answers(Prediction, *PREDICT_PROBLEMS),
+    openapi_extra=REQUEST_BODY,
+)
+async def predict_json(
+    request: Request,
+    context: ContextDep,
+    query: Annotated[JsonQuery, Query()],
+    patience_ms: Patience = None,
+) -> Response:
+    """Mark polyps; answer with the mask as COCO run lengths, and its regions, in JSON."""
+    return await _answer(request, context, Format.JSON, query.threshold, patience_ms, query.rle)
+
+
+@router.post(
+    "/overlay",
+    operation_id="predict_overlay",
+    responses=picture_answers(*PREDICT_PROBLEMS),
+    openapi_extra=REQUEST_BODY,
+)
+async def predict_overlay(
+    request: Request,
+    context: ContextDep,
+    query: Annotated[ImageQuery, Query()],
+    patience_ms: Patience = None,
+) -> Response:
+    """Mark polyps; answer with the image and the contour of the mask, as a PNG."""
+    return await _answer(request, context, Format.OVERLAY, query.threshold, patience_ms)
+
+
+@router.post(
+    "/probability",
+    operation_id="predict_probability",
+    responses=picture_answers(*PREDICT_PROBLEMS),
+    openapi_extra=REQUEST_BODY,
+)
+async def predict_probability(
+    request: Request,
+    context: ContextDep,
+    query: Annotated[ImageQuery, Query()],
+    patience_ms: Patience = None,
+) -> Response:
+    """Mark polyps; answer with the probability map as a PNG of one channel, 255 for 1."""
+    return await _answer(request, context, Format.PROBABILITY, query.threshold, patience_ms)
+
+
+async def _answer(
+    request: Request,
+    context: Context,
+    chosen: Format,
+    threshold: float | None,
+    patience_ms: int | None,
+    rle: Rle = "list",
+) -> Response:
+    """Take a request through admission, body, model and renderer."""
+    record = record_of(request)
+    record.format = chosen
+    settings, predictor = context.settings, context.predictor
+    patience_s = min(patience_ms or settings.deadline_ms, settings.max_deadline_ms) / 1000
+    address = str(request.url.replace(query=""))
+    framing = read_framing(request.headers, url=address, max_bytes=settings.max_body_bytes)
+    with as_problems(), context.bodies.share() as share:
+        async with predictor.admit(patience_s) as slot:
+            data = await read_image(
+                request,
+                framing,
+                share,
+                max_bytes=settings.max_body_bytes,
+                timeout_s=min(settings.body_timeout_s, patience_s),
+            )
+            record.bytes_in = len(data)
+            async with CancelOnDisconnect(request.receive):
+                prediction = await predictor.predict(
+                    data, threshold=threshold, deadline=slot.deadline
+                )
+                _note(record, prediction)
+                return await _render(context, record, prediction, chosen, rle)
+
+
+def _note(record: Record, prediction: inferred.Prediction) -> None:
+    record.width, record.height = prediction.header.width, prediction.header.height
+    record.timings_ms = prediction.timings_ms
+
+
+async def _render(
+    context: Context, record: Record, prediction: inferred.Prediction, chosen: Format, rle: Rle
+) -> Response:
+    if chosen is Format.JSON:
+        function = partial(
+            render_json,
+            rle=rle,
+            model=model_id(context.bundle),
+            request_id=record.request_id,
+            elapsed_ms=record.elapsed_ms,
+        )
+    else:
+        function = partial(render_picture, chosen=chosen)
+    body = await context.predictor.render(function, prediction)
+    response = Response(body, media_type=chosen.media_type)
+    if chosen is not Format.JSON:
+        found = prediction.segmentation
+        response.headers["X-Polyp-Detected"] = str(found.area_px > 0).lower()
+        response.headers["X-Mask-Area"] = str(found.area_px)
+        response.headers["X-Threshold"] = f"{found.threshold:g}"
+    return response

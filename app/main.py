@@ -1,0 +1,97 @@
+"""Puts the application together: settings, lifespan, layers, routers; nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from app import __version__
+from app.api import docs, health, model, predict
+from app.api.body import BodyMemory
+from app.api.context import Context
+from app.api.documentation import EXPOSED, openapi
+from app.api.errors import answer_http, answer_invalid
+from app.api.identity import identity_headers
+from app.api.problems import Catch, Problem, answer_problem
+from app.api.security import SecurityHeaders
+from app.inference import Bundle, Predictor, choose_engine, load_bundle
+from app.settings import Settings, read_settings
+from app.telemetry.middleware import Telemetry
+
+if TYPE_CHECKING:
+    app: FastAPI
+
+
+def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -> FastAPI:
+    """Make the application.
+
+    Loading of the model begins with the lifespan and goes on in the background; until it is done
+    `/health` says `starting`.
+
+    Args:
+        settings: The settings; read from the environment if not given.
+        bundle: A verified bundle; the one that the settings name if not given.
+
+    Raises:
+        SettingsError: A setting is wrong.
+        BundleError: The bundle is not there, or damaged.
+        SelectionError: The engine or the device that is asked for cannot be had.
+    """
+    settings = settings or read_settings()
+    bundle = bundle or load_bundle(settings.model, settings.model_version)
+    predictor = Predictor(
+        bundle,
+        choose_engine(bundle, settings.engine, settings.device),
+        max_batch=settings.max_batch,
+        deadline=settings.deadline_ms / 1000,
+        max_pixels=settings.max_pixels,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        predictor.start()
+        yield
+        await predictor.close()
+
+    app = FastAPI(
+        title="polypseg",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={
+            Problem: answer_problem,
+            RequestValidationError: answer_invalid,
+            HTTPException: answer_http,
+        },
+    )
+    app.state.context = Context(
+        settings, settings.keys, bundle, predictor, BodyMemory(settings.max_bodies_bytes)
+    )
+    for router in (predict.router, health.router, model.router, docs.router):
+        app.include_router(router)
+    # The last one added is the outermost.
+    app.add_middleware(Catch)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "X-Request-Id", "X-Request-Timeout-Ms"),
+        expose_headers=EXPOSED,
+    )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Telemetry, headers=identity_headers(bundle))
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
+    return app
+
+
+def __getattr__(name: str) -> FastAPI:
+    # `uvicorn app.main:app` finds an application, yet importing this module reads no settings.
+    if name == "app":
+        return create_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,32 @@
+"""Allocator settings that keep the memory of a long-running server flat."""
+
+import ctypes
+from typing import Final
+
+# glibc, malloc.h
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+
+_SETTINGS: Final = (
+    # Every thread that decodes would get an arena of its own, and each keeps its largest image.
+    (_M_ARENA_MAX, 2),
+    # Pixels come straight from the system and go back at once. Left alone, glibc raises this
+    # threshold to the largest block that was ever freed, and the heap fills with holes.
+    (_M_MMAP_THRESHOLD, 4 * 2**20),
+    (_M_TRIM_THRESHOLD, 16 * 2**20),
+)
+
+
+def keep_memory_flat() -> bool:
+    """Tell glibc's allocator to return memory; must be called before threads start.
+
+    Returns:
+        Whether the allocator took every setting; False where it is not glibc's.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    taken = [mallopt(option, value) == 1 for option, value in _SETTINGS]
+    return all(taken)

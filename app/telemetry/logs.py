@@ -1,0 +1,75 @@
+"""Logs as JSON lines, which never hold a byte of a request body."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+_LIBRARIES: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object a line.
+
+    The keys are ``time`` (UTC, ISO 8601), ``level``, ``logger``, ``event``, then whatever the
+    caller passed as ``extra={"fields": {...}}``, then ``error`` where there is an exception.
+
+    An exception is written as its class and its stack. Its message is left out, since libraries
+    quote their input there, and that input may be an image of a patient.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = list(_chain(record.exc_info[1]))
+        return json.dumps(line, default=str)
+
+
+def configure(level: str = "info", stream: TextIO | None = None) -> None:
+    """Send every log line of the process through `JsonFormatter`.
+
+    Args:
+        level: Least severe level that is written.
+        stream: Where to; standard output if not given.
+    """
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(max(logging.WARNING, root.level))
+
+
+def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
+    """Describe an exception and what it came from, innermost last, without any message."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        kind = type(error)
+        yield {"type": f"{kind.__module__}.{kind.__qualname__}", "at": _stack(error.__traceback__)}
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _stack(traceback: TracebackType | None) -> list[str]:
+    frames = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        place = "/".join(PurePath(code.co_filename).parts[-3:])
+        frames.append(f"{place}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return frames

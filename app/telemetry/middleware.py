@@ -1,0 +1,75 @@
+"""The outermost layer: gives every request a record, every answer its headers, and tells."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.telemetry.record import Record, request_id
+
+Observer = Callable[[Record], None]
+"""Is told about each request once, when it is over. A metrics collector is one more of these."""
+
+_log = logging.getLogger("polypseg.request")
+
+
+def log_request(record: Record) -> None:
+    """Write the request's log line."""
+    _log.info("request", extra={"fields": record.fields()})
+
+
+class Telemetry:
+    """Pure ASGI, so that it never stands between the caller's hang-up and the handler.
+
+    Args:
+        app: The layer below.
+        headers: Headers of every answer.
+        observers: Told about each request when it is over.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        headers: Mapping[str, str],
+        observers: Sequence[Observer] = (log_request,),
+    ) -> None:
+        self.app = app
+        self.headers = dict(headers)
+        self.observers = tuple(observers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        record = Record(
+            request_id(Headers(scope=scope).get("x-request-id")),
+            scope["method"],
+            self.headers.get("X-Model"),
+        )
+        scope.setdefault("state", {})["record"] = record
+        complete = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal complete
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = record.request_id
+                headers.update(self.headers)
+                headers["Server-Timing"] = record.server_timing()
+            else:
+                record.bytes_out += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            record.route = getattr(scope.get("route"), "path", None)
+            record.aborted = not complete
+            record.total_ms = record.elapsed_ms()
+            for observe in self.observers:
+                observe(record)

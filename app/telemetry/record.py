@@ -1,0 +1,97 @@
+"""What is known about one request: the source of its log line, its headers and its metrics."""
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final, cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+STAGES: Final[tuple[str, ...]] = ("decode", "queue", "infer", "encode")
+
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+
+def request_id(offered: str | None) -> str:
+    """Return the caller's request id if it is well-formed, else a new one.
+
+    Well-formed are 1 to 64 letters, digits, dots, underscores, tildes and hyphens: nothing that
+    could break out of a log line or a header.
+    """
+    if offered is not None and _WELL_FORMED.fullmatch(offered):
+        return offered
+    return uuid.uuid4().hex
+
+
+@dataclass(slots=True)
+class Record:
+    """One request, filled in as it passes.
+
+    Attributes:
+        request_id: The caller's id, or one of ours.
+        method: HTTP method.
+        model: Name and version of the model, as in ``X-Model``.
+        started: `time.perf_counter` when the headers had arrived.
+        route: Path of the route as written in the code; None where no route fits. Never the path
+            of the request, which is the caller's text.
+        status: Status of the answer; None until it starts.
+        code: Problem code of the answer, if it is one.
+        format: What was answered: `png`, `json`, ...
+        bytes_in: Bytes of the body that were read.
+        bytes_out: Bytes of the body of the answer.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        batch_size: Number of images in the batch that this one ran in.
+        timings_ms: Milliseconds by stage, of those that were reached.
+        aborted: The caller hung up before the answer was complete.
+        total_ms: Milliseconds from headers to the last byte of the answer; set at the end.
+    """
+
+    request_id: str
+    method: str
+    model: str | None = None
+    started: float = field(default_factory=perf_counter)
+    route: str | None = None
+    status: int | None = None
+    code: str | None = None
+    format: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    width: int | None = None
+    height: int | None = None
+    batch_size: int | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    aborted: bool = False
+    total_ms: float | None = None
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request's headers had arrived."""
+        return (perf_counter() - self.started) * 1000
+
+    def server_timing(self) -> str:
+        """The ``Server-Timing`` header, as of now (W3C Server Timing)."""
+        reached = {stage: self.timings_ms[stage] for stage in STAGES if stage in self.timings_ms}
+        timings = reached | {"total": self.elapsed_ms()}
+        return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in timings.items())
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the log line: those that are known."""
+        known: dict[str, Any] = {
+            name: value
+            for name in self.__slots__
+            if name not in {"started", "timings_ms", "total_ms"}
+            and (value := getattr(self, name)) is not None
+            and value is not False
+        }
+        timings = dict(self.timings_ms)
+        if self.total_ms is not None:
+            timings["total"] = self.total_ms
+        return known | {"timing_ms": {stage: round(ms, 2) for stage, ms in timings.items()}}
+
+
+def record_of(connection: HTTPConnection | Scope) -> Record:
+    """Return the record of the request at hand."""
+    scope = connection.scope if isinstance(connection, HTTPConnection) else connection
+    return cast(Record, scope["state"]["record"])
