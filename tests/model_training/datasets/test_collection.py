@@ -1,0 +1,39 @@
+"""Data sets are found below one folder."""
+
+from pathlib import Path
+
+import pytest
+
+from model_training.datasets import DatasetError, read_dataset
+from tests.model_training.generated import picture, save, write_pairs
+
+
+@pytest.mark.parametrize("folder", ["cvc_clinicdb", "CVC-ClinicDB"])
+def test_finds_a_data_set_under_its_names(tmp_path: Path, folder: str) -> None:
+    write_pairs(tmp_path / folder, ["7"])
+    assert [frame.key for frame in read_dataset("cvc-clinicdb", tmp_path).frames] == [
+        "cvc-clinicdb/7"
+    ]
+
+
+def test_finds_them_beside_each_other(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "kvasir_seg", ["a"])
+    save(tmp_path / "negatives/images/1.png", picture(0)[0])
+    for dataset in ("kvasir-seg", "negatives"):
+        assert [frame.dataset for frame in read_dataset(dataset, tmp_path).frames] == [dataset]
+
+
+def test_hands_on_how_deep_to_look(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "kvasir_seg", ["a"])
+    path = tmp_path / "kvasir_seg/images/a.png"
+    path.write_bytes(path.read_bytes()[:-60])
+    assert read_dataset("kvasir-seg", tmp_path, verify="headers").faults == ()
+    assert len(read_dataset("kvasir-seg", tmp_path).faults) == 1
+
+
+def test_says_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as error:
+        read_dataset("kvasir-seg", tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} does not hold kvasir_seg/; docs/data.md says how to get kvasir-seg."
+    )

@@ -1,0 +1,40 @@
+"""Images and masks at the size that the network sees."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.imaging import resize
+from model_training.datasets import working_size
+from tests.model_training.generated import picture
+
+
+@given(
+    seed=st.integers(0, 99),
+    factor=st.integers(1, 4),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+)
+def test_a_pixel_of_the_mask_is_set_when_most_of_it_is_covered(
+    seed: int, factor: int, height: int, width: int
+) -> None:
+    mask = np.random.default_rng(seed).choice([0, 255], (height * factor, width * factor))
+    image = np.zeros((*mask.shape, 3), np.uint8)
+    _, small = working_size(image, mask.astype(np.uint8), height, width)
+    covered = mask.reshape(height, factor, width, factor).mean(axis=(1, 3)) / 255
+    assert set(np.unique(small)) <= {0, 255}
+    # Half covered may go either way: the average is rounded to a grey level first.
+    np.testing.assert_array_equal(small[covered > 0.5], 255)
+    np.testing.assert_array_equal(small[covered < 0.5], 0)
+
+
+def test_the_image_goes_through_the_one_resize() -> None:
+    image, mask = picture(4, 37, 51)
+    np.testing.assert_array_equal(working_size(image, mask, 16, 24)[0], resize(image, 16, 24))
+
+
+def test_nothing_changes_at_the_size_it_has() -> None:
+    image, mask = picture(4)
+    same_image, same_mask = working_size(image, mask, *mask.shape)
+    np.testing.assert_array_equal(same_image, image)
+    np.testing.assert_array_equal(same_mask, mask)
