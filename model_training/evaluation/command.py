@@ -1,0 +1,158 @@
+"""`polypseg evaluate`: from a bundle and data to a report folder."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from app.inference import BundleError, EngineError, SelectionError, load_bundle, select_engine
+from app.inference.selection import EngineChoice
+from model_training.datasets import DatasetError
+from model_training.evaluation.history import HistoryError, read_history
+from model_training.evaluation.intervals import Bootstrap
+from model_training.evaluation.protocols import ProtocolError, choose_rows
+from model_training.evaluation.results import Evaluation, Result, result_lines, summarise
+from model_training.evaluation.scoring import score_frame
+from model_training.splits import SplitError
+
+
+def evaluate(
+    model: Annotated[
+        Path, typer.Option(help="Folder of the bundle; its highest version is scored.")
+    ] = Path("models/polyp-unet"),
+    data: Annotated[
+        Path,
+        typer.Option(
+            envvar="POLYPSEG_DATA",
+            help="Folder with cvc_clinicdb/, kvasir_seg/ and negatives/.",
+        ),
+    ] = Path("data"),
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="tutorial, pranet, sequence-0 to sequence-4 or negatives; may be repeated.",
+            show_default="those that fit the bundle's split",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the training run, for its learning curves.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Report folder.", show_default="reports/NAME-VERSION")
+    ] = None,
+    engine: Annotated[EngineChoice, typer.Option(help="What runs the model.")] = "auto",
+) -> None:
+    """Score a bundle on frames that it has not seen, through the code that serves requests.
+
+    It writes report.md with figures, intervals and pictures, metrics.json, and for each protocol
+    a CSV of the frames and the masks as RLE. It refuses to score frames that the bundle's manifest
+    lists as training or validation data. For example:
+
+        polypseg evaluate --protocol tutorial --data data
+    """
+    try:
+        from model_training.evaluation.report import write_report
+    except ModuleNotFoundError as error:
+        _fail(f"'polypseg evaluate' needs the extra 'train': {error.name} is not installed.")
+    console = Console()
+    try:
+        history = read_history(run / "history.csv") if run else None
+        bundle = load_bundle(model)
+        rows, missing = choose_rows(bundle.manifest, data, protocol or ())
+        chosen = select_engine(bundle, engine)
+    except (
+        BundleError,
+        DatasetError,
+        HistoryError,
+        ProtocolError,
+        SelectionError,
+        SplitError,
+    ) as error:
+        _fail(str(error))
+    for sentence in missing:
+        console.print(sentence, highlight=False, soft_wrap=True)
+    out = out or Path("reports") / f"{bundle.manifest.name}-{bundle.manifest.version}"
+    console.print(f"engine: {chosen.reason}", highlight=False, soft_wrap=True)
+
+    bootstrap = Bootstrap()
+    results = []
+    try:
+        with _progress(console) as progress:
+            for row in rows:
+                frames = progress.track(row.frames, description=row.name)
+                scores = tuple(
+                    score_frame(chosen.engine, bundle.manifest, frame) for frame in frames
+                )
+                results.append(summarise(row, scores, bootstrap))
+    except (DatasetError, EngineError) as error:
+        _fail(str(error))
+    finally:
+        chosen.engine.close()
+    evaluation = Evaluation(
+        bundle=bundle,
+        engine=chosen.engine,
+        reason=chosen.reason,
+        command=_command_line(model, data, protocol, run, out, engine),
+        bootstrap=bootstrap,
+        results=tuple(results),
+    )
+    page = write_report(out, evaluation, history)
+    console.print(_table(results))
+    console.print(f"report: {page} (clinical images: not to be published)", soft_wrap=True)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _table(results: Sequence[Result]) -> Table:
+    heading, *lines = result_lines(results)
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, name in enumerate(heading):
+        table.add_column(name, no_wrap=place == 0)
+    for line in lines:
+        table.add_row(*line)
+    return table
+
+
+def _command_line(
+    model: Path,
+    data: Path,
+    protocols: Sequence[str] | None,
+    run: Path | None,
+    out: Path,
+    engine: str,
+) -> str:
+    words = ["polypseg", "evaluate", "--model", str(model), "--data", str(data)]
+    for protocol in protocols or ():
+        words += ["--protocol", protocol]
+    if run:
+        words += ["--run", str(run)]
+    return shlex.join([*words, "--out", str(out), "--engine", engine])
+
+
+def _fail(sentence: str) -> NoReturn:
+    Console(stderr=True).print(sentence, highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(2)

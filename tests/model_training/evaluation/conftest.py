@@ -1,0 +1,136 @@
+"""A data folder of drawn frames, on which the tiny test model finds red and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model_training.datasets import Frame
+from model_training.datasets.lists import clinicdb_sequences, pranet_test_kvasir
+from model_training.evaluation.metrics import Confusion, SoftOverlap
+from model_training.evaluation.scoring import FrameScore
+from tests.bundles import write_tiny_bundle
+
+NEGATIVES = 156
+MakeScore = Callable[..., FrameScore]
+
+
+def draw(
+    seed: int, height: int, width: int, *, polyp: bool = True
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw noisy mucosa with a red spot, and a mask that is not quite where the spot is."""
+    random = np.random.default_rng(seed)
+    picture = random.integers(100, 116, (height, width, 3), np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    if polyp:
+        x, y = int(random.integers(width // 4, width // 2)), height // 2
+        axes = (int(random.integers(4, width // 5)), int(random.integers(4, height // 3)))
+        cv2.ellipse(picture, (x, y), axes, 0, 0, 360, (220, 30, 20), -1)
+        cv2.ellipse(mask, (x + seed % 7, y), axes, 0, 0, 360, 255, -1)
+    return picture, mask
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels[..., ::-1] if pixels.ndim == 3 else pixels)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every name of the three data sets that the splits need, on a few distinct pictures."""
+    root = tmp_path_factory.mktemp("data")
+    sources = []
+    for seed in range(12):
+        image, mask = draw(seed, 36, 48)
+        paths = write_png(root / f"{seed}.png", image), write_png(root / f"{seed}-mask.png", mask)
+        sources.append(tuple(path.read_bytes() for path in paths))
+    healthy = write_png(root / "healthy.png", draw(0, 32, 32, polyp=False)[0]).read_bytes()
+    for folder, suffix, names in (
+        ("cvc_clinicdb", "png", clinicdb_sequences()),
+        ("kvasir_seg", "png", pranet_test_kvasir()),
+    ):
+        for kind in ("images", "masks"):
+            (root / folder / kind).mkdir(parents=True)
+        for place, name in enumerate(names):
+            image_bytes, mask_bytes = sources[place % len(sources)]
+            (root / folder / "images" / f"{name}.{suffix}").write_bytes(image_bytes)
+            (root / folder / "masks" / f"{name}.{suffix}").write_bytes(mask_bytes)
+    (root / "negatives" / "images").mkdir(parents=True)
+    for number in range(NEGATIVES):
+        # The last three have a red spot.
+        source = healthy if number < NEGATIVES - 3 else sources[number % len(sources)][0]
+        (root / "negatives" / "images" / f"{number:03}.png").write_bytes(source)
+    return root
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Frame:
+    """One frame with a polyp, larger than the model's input and not square."""
+    image, mask = draw(5, 90, 150)
+    return Frame(
+        "drawn",
+        "5",
+        write_png(tmp_path / "5.png", image),
+        write_png(tmp_path / "5-mask.png", mask),
+        "drawn/a",
+    )
+
+
+@pytest.fixture
+def bundle_of(tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny bundle as one that was trained on a split; returns its root."""
+
+    def write(split: str, *, train: tuple[str, ...] = (), validation: tuple[str, ...] = ()) -> Path:
+        root = tmp_path / "models" / "tiny"
+        path = write_tiny_bundle(root, height=32, width=32) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        manifest["training"] |= {
+            "split": split,
+            "train_frames": train,
+            "validation_frames": validation,
+        }
+        path.write_text(json.dumps(manifest))
+        return root
+
+    return write
+
+
+@pytest.fixture
+def make_score() -> MakeScore:
+    """Make a score from the counts of its mask, with plausible rest."""
+
+    def make(
+        key: str = "drawn/1",
+        *,
+        counts: tuple[int, int, int] = (60, 20, 20),
+        operating: tuple[int, int, int] | None = None,
+        sequence: str | None = None,
+        size: tuple[int, int] = (20, 30),
+        overlap: tuple[float, float, float] = (50.0, 70.0, 80.0),
+        calibration: NDArray[np.float64] | None = None,
+        mean_absolute_error: float = 0.1,
+    ) -> FrameScore:
+        bins = np.zeros((3, 15)) if calibration is None else calibration
+        return FrameScore(
+            key=key,
+            sequence=sequence or key,
+            height=size[0],
+            width=size[1],
+            counts="",
+            mask=Confusion(*counts),
+            operating=Confusion(*(operating or counts)),
+            mean_absolute_error=mean_absolute_error,
+            threshold_mean_dice=0.5,
+            score=0.9,
+            input_mask=Confusion(*counts),
+            input_overlap=SoftOverlap(*overlap),
+            calibration=tuple(tuple(row) for row in bins.tolist()),
+            infer_ms=10.0,
+        )
+
+    return make

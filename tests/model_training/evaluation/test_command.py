@@ -1,0 +1,163 @@
+"""The command, from a bundle on disk to the report folder."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from sklearn.metrics import f1_score
+from typer.testing import CliRunner, Result
+
+from model_training.evaluation.command import evaluate
+from model_training.evaluation.history import COLUMNS
+from model_training.evaluation.predictions import predicted_mask, read_predictions
+from model_training.evaluation.protocols import read_rows
+
+BundleOf = Callable[..., Path]
+
+
+@pytest.fixture
+def polypseg(data: Path, tmp_path: Path) -> Callable[..., Result]:
+    cli = typer.Typer()
+    cli.command()(evaluate)
+
+    def run(model: Path, *arguments: str) -> Result:
+        words = ["--model", str(model), "--data", str(data), "--out", str(tmp_path / "report")]
+        return CliRunner().invoke(cli, [*words, *arguments])
+
+    return run
+
+
+def test_tutorial_and_negatives(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "history.csv").write_text(",".join(COLUMNS) + "\n" + ",".join(["0.5"] * len(COLUMNS)))
+    result = polypseg(bundle_of("tutorial"), "--run", str(run))
+    assert result.exit_code == 0, result.output
+    assert "Dice" in result.output
+    assert "report.md" in result.output
+    report = tmp_path / "report"
+    assert (report / "learning_curves.png").exists()
+
+    record = json.loads((report / "metrics.json").read_text())
+    assert set(record) == {"tutorial", "negatives"}
+    (row,) = read_rows("tutorial", data)
+    scores = read_predictions(report / "tutorial" / "predictions.jsonl")
+    dice = [
+        f1_score(frame.read_mask().ravel() > 0, predicted_mask(score).ravel() > 0)
+        for frame, score in zip(row.frames, scores, strict=True)
+    ]
+    figures = record["tutorial"]["figures"]
+    assert 0.3 < figures["dice"] < 1
+    assert figures["dice"] == pytest.approx(np.mean(dice))
+    low, high = record["tutorial"]["intervals"]["dice"]
+    assert low < figures["dice"] < high
+    assert {"tutorial_dice", "tutorial_recall", "tutorial_precision"} <= figures.keys()
+    assert record["negatives"]["figures"]["false_alarm_rate"] == 0.5
+
+
+def test_the_command_that_is_recorded_repeats_it(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, data: Path, tmp_path: Path
+) -> None:
+    model = bundle_of("pranet")
+    result = polypseg(model, "--protocol", "negatives", "--engine", "onnxruntime")
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert record["negatives"]["command"] == (
+        f"polypseg evaluate --model {model} --data {data} --protocol negatives "
+        f"--out {tmp_path / 'report'} --engine onnxruntime"
+    )
+
+
+def test_the_folder_is_named_after_the_bundle(
+    bundle_of: BundleOf, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = bundle_of("tutorial")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLYPSEG_DATA", str(data))
+    cli = typer.Typer()
+    cli.command()(evaluate)
+    result = CliRunner().invoke(cli, ["--model", str(model), "--protocol", "negatives"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "reports" / "tiny-1" / "report.md").exists()
+
+
+def test_missing_data_is_said_and_the_rest_is_scored(
+    bundle_of: BundleOf, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "negatives").symlink_to(data / "negatives")
+    cli = typer.Typer()
+    cli.command()(evaluate)
+    words = ["--model", str(bundle_of("tutorial")), "--data", str(tmp_path), "--out"]
+    result = CliRunner().invoke(cli, [*words, str(tmp_path / "report")])
+    assert result.exit_code == 0, result.output
+    assert "Protocol 'tutorial' is left out" in result.output
+
+
+def test_seen_frames_are_refused_before_anything_is_written(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, data: Path, tmp_path: Path
+) -> None:
+    (row,) = read_rows("tutorial", data)
+    seen = tuple(frame.key for frame in row.frames[:5])
+    result = polypseg(bundle_of("pranet", train=seen), "--protocol", "tutorial")
+    assert result.exit_code == 2
+    assert "has seen 5 of the 61 frames of 'tutorial'" in result.stderr
+    assert f"{seen[0]} (training)" in result.stderr
+    assert "and 2 more" in result.stderr
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--protocol", "kvasir"), "Protocol 'kvasir' is unknown"),
+        (("--run", "no-such-run"), "No such file"),
+        (("--model", "no-such-model"), "'no-such-model' does not exist"),
+        (("--data", "no-such-data", "--protocol", "tutorial"), "no-such-data does not hold"),
+        (("--engine", "tensorflow"), "holds no SavedModel"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = polypseg(bundle_of("tutorial"), *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_broken_frame_is_named(bundle_of: BundleOf, data: Path, tmp_path: Path) -> None:
+    images = tmp_path / "broken" / "negatives" / "images"
+    images.mkdir(parents=True)
+    for source in (data / "negatives" / "images").iterdir():
+        (images / source.name).write_bytes(source.read_bytes())
+    whole = (images / "153.png").read_bytes()
+    (images / "153.png").write_bytes(whole[: len(whole) // 2])
+    cli = typer.Typer()
+    cli.command()(evaluate)
+    words = ["--model", str(bundle_of("none")), "--data", str(tmp_path / "broken"), "--out"]
+    result = CliRunner().invoke(cli, [*words, str(tmp_path / "report")])
+    assert result.exit_code == 2
+    assert "negatives/153: " in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_extra_is_one_line() -> None:
+    script = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import typer\n"
+        "from model_training.evaluation.command import evaluate\n"
+        "typer.run(evaluate)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "needs the extra 'train'" in done.stderr

@@ -1,0 +1,148 @@
+"""The score of a frame against the same steps written out with other libraries."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from app.inference import Bundle, Engine, load_bundle, select_engine
+from model_training.datasets import DatasetError, Frame
+from model_training.evaluation.predictions import (
+    predicted_mask,
+    read_predictions,
+    write_predictions,
+)
+from model_training.evaluation.scoring import Tap, score_frame
+from tests.bundles import tiny_probability, write_tiny_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    write_tiny_bundle(tmp_path / "tiny", height=32, width=48, threshold=0.9)
+    return load_bundle(tmp_path / "tiny")
+
+
+@pytest.fixture
+def engine(bundle: Bundle) -> Iterator[Engine]:
+    engine, _ = select_engine(bundle, "onnxruntime", threads=1)
+    yield engine
+    engine.close()
+
+
+def by_hand(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the map at input size, the map at source size, and the truth."""
+    assert frame.mask
+    image = np.asarray(Image.open(frame.image).convert("RGB"))
+    truth = np.asarray(Image.open(frame.mask).convert("L")) > 127
+    small = tiny_probability(cv2.resize(image, (48, 32), interpolation=cv2.INTER_AREA))
+    large = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return small, large, truth
+
+
+def test_figures_at_source_size(frame: Frame, bundle: Bundle, engine: Engine) -> None:
+    score = score_frame(engine, bundle.manifest, frame)
+    _, large, truth = by_hand(frame)
+    for found, threshold in ((score.mask, 0.5), (score.operating, 0.9)):
+        flat = truth.ravel(), (large >= threshold).ravel()
+        assert found.dice == pytest.approx(f1_score(*flat), abs=1e-3)
+        assert found.recall == pytest.approx(recall_score(*flat), abs=1e-3)
+        assert found.precision == pytest.approx(precision_score(*flat), abs=1e-3)
+    assert score.mask != score.operating
+    assert score.mean_absolute_error == pytest.approx(np.abs(large - truth).mean(), abs=1e-4)
+    assert score.score == pytest.approx(large.max(), abs=1e-4)
+    assert (score.height, score.width) == truth.shape == (90, 150)
+    assert (score.key, score.sequence) == ("drawn/5", "drawn/a")
+    assert score.infer_ms > 0
+
+
+def test_figures_at_input_size(frame: Frame, bundle: Bundle, engine: Engine) -> None:
+    score = score_frame(engine, bundle.manifest, frame)
+    small, _, truth = by_hand(frame)
+    grey = cv2.resize(
+        np.uint8(255) * truth.astype(np.uint8), (48, 32), interpolation=cv2.INTER_AREA
+    )
+    target = grey > 127
+    assert score.input_overlap.intersection == pytest.approx((small * target).sum(), rel=1e-4)
+    assert score.input_overlap.prediction == pytest.approx(small.sum(), rel=1e-4)
+    assert score.input_overlap.truth == target.sum()
+    flat = target.ravel(), (small >= 0.5).ravel()
+    assert score.input_mask.recall == pytest.approx(recall_score(*flat))
+    assert score.input_mask.precision == pytest.approx(precision_score(*flat))
+
+
+def test_small_regions_are_removed_as_the_service_does(
+    frame: Frame, bundle: Bundle, engine: Engine
+) -> None:
+    manifest = bundle.manifest
+    area = score_frame(engine, manifest, frame).mask.predicted
+    assert area > 0
+    kept = score_frame(engine, manifest.model_copy(update={"min_area": area}), frame)
+    assert kept.mask.predicted == area
+    gone = score_frame(engine, manifest.model_copy(update={"min_area": area + 1}), frame)
+    assert gone.mask.predicted == gone.operating.predicted == 0
+
+
+def test_equal_thresholds_give_equal_masks(frame: Frame, bundle: Bundle, engine: Engine) -> None:
+    at_half = bundle.manifest.model_copy(update={"threshold": 0.5})
+    score = score_frame(engine, at_half, frame)
+    assert score.mask == score.operating
+
+
+def test_a_frame_without_a_polyp(frame: Frame, bundle: Bundle, engine: Engine) -> None:
+    score = score_frame(engine, bundle.manifest, replace(frame, mask=None))
+    assert score.mask.truth == 0
+    assert score.mask.predicted == score.mask.false_positive > 0
+    assert np.array(score.calibration).sum() == 0
+
+
+def test_a_mask_of_another_size_is_a_fault_of_the_data(
+    frame: Frame, bundle: Bundle, engine: Engine, tmp_path: Path
+) -> None:
+    Image.new("L", (20, 10), 255).save(tmp_path / "small.png")
+    with pytest.raises(DatasetError, match=r"drawn/5: the mask is 20x10, its image is 150x90"):
+        score_frame(engine, bundle.manifest, replace(frame, mask=tmp_path / "small.png"))
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    frame: Frame, bundle: Bundle, engine: Engine, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(frame.image.read_bytes()[:60])
+    with pytest.raises(DatasetError, match="drawn/5: "):
+        score_frame(engine, bundle.manifest, replace(frame, image=broken))
+    with pytest.raises(DatasetError, match="drawn/5: "):
+        score_frame(engine, bundle.manifest, replace(frame, image=tmp_path / "absent.png"))
+
+
+def test_the_tap_leaves_the_engine_alone(engine: Engine) -> None:
+    images = np.full((1, 32, 48, 3), 200, np.uint8)
+    tap = Tap(engine)
+    assert (tap.name, tap.device, tap.threads) == (engine.name, engine.device, engine.threads)
+    np.testing.assert_array_equal(tap.infer(images), engine.infer(images))
+    np.testing.assert_array_equal(tap.probability, engine.infer(images))
+    tap.close()
+    assert engine.infer(images).shape == (1, 32, 48)
+
+
+# pycocotools has not followed NumPy 2 yet.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_predictions_come_back_as_they_were(
+    frame: Frame, bundle: Bundle, engine: Engine, tmp_path: Path
+) -> None:
+    scores = tuple(
+        score_frame(engine, bundle.manifest, one) for one in (frame, replace(frame, mask=None))
+    )
+    path = tmp_path / "predictions.jsonl"
+    write_predictions(path, scores)
+    assert read_predictions(path) == scores
+    for score in scores:
+        compressed = {"size": [score.height, score.width], "counts": score.counts.encode()}
+        expected = coco.decode(compressed)
+        np.testing.assert_array_equal(predicted_mask(score), 255 * expected)
+        assert score.mask.predicted == expected.sum()
