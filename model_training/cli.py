@@ -1,13 +1,18 @@
 """The training commands of the console script: prepare, train, evaluate, export."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
+from model_training.evaluation.command import evaluate
+from model_training.prepare import prepare
+
+# TensorFlow takes seconds to import: each command does so only once it is called.
 cli = typer.Typer(no_args_is_help=True)
-console = Console()
+cli.command()(prepare)
 
 DataOption = Annotated[
     Path,
@@ -73,6 +78,7 @@ def train(
     else:
         run = Run.create(out, plan)
 
+    console = Console()
     console.print(
         f"{recipe} on {split}: {len(chosen.train)} frames to train, "
         f"{len(chosen.validation)} to validate, into {out}"
@@ -88,6 +94,69 @@ def train(
     console.print(f"done after {len(history)} epochs: {out}/history.csv, {out}/checkpoint.npz")
 
 
-def _fail(sentence: str) -> None:
-    Console(stderr=True).print(sentence, highlight=False, soft_wrap=True)
+cli.command()(evaluate)
+
+
+@cli.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    data: DataOption = Path("data"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the model; its name is the model's name.")
+    ] = Path("models/polyp-unet"),
+    version: Annotated[int, typer.Option(min=1, help="Replaced if it is there.")] = 1,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Report folder of this bundle, for the figures of manifest and card."),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Frames on which the two engines are compared.")
+    ] = 61,
+) -> None:
+    """Write a bundle: SavedModel, ONNX model, manifest, model card and warm-up requests.
+
+    Evaluate the bundle, then export once more to write the figures into it. For example:
+
+        polypseg export runs/tutorial-tutorial-42 --data data
+        polypseg evaluate --data data
+        polypseg export runs/tutorial-tutorial-42 --data data --report reports/polyp-unet-1
+    """
+    from app.inference import BundleError, load_bundle
+    from model_training.datasets import DatasetError
+    from model_training.export import export as export_run
+    from model_training.run import Run
+    from model_training.splits import SplitError, read_split
+
+    try:
+        trained = Run.open(run)
+        images = [
+            frame.read_image() for frame in read_split(trained.manifest.split, data).test[:frames]
+        ]
+        metrics = json.loads((report / "metrics.json").read_text()) if report else None
+        if metrics is not None:
+            # The card, which changes with the figures, is one of the files: weights decide.
+            weights = "variables/variables.data-00000-of-00001"
+            scored = load_bundle(out, str(version)).manifest.files[weights]
+            if any(entry["bundle"]["files"][weights] != scored for entry in metrics.values()):
+                _fail(
+                    f"{report} is of another bundle than {out / str(version)}: evaluate it again."
+                )
+        bundle = export_run(
+            trained, out, name=out.name, version=str(version), frames=images, metrics=metrics
+        )
+    except (BundleError, DatasetError, FileNotFoundError, SplitError) as error:
+        _fail(str(error))
+    parity = bundle.manifest.parity_on("cpu")
+    console = Console()
+    console.print(f"bundle {bundle.path}, sha256 {bundle.sha256}", soft_wrap=True)
+    console.print(
+        f"{bundle.manifest.parameters:,} parameters, {bundle.manifest.gflop} GFLOP; {parity}",
+        soft_wrap=True,
+    )
+    if parity is None or not parity.within_bounds:
+        _fail("The two engines are too far apart: the service will not use ONNX Runtime by itself.")
+
+
+def _fail(sentence: str) -> NoReturn:
+    Console(stderr=True).print(sentence, highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(2)

@@ -25,6 +25,37 @@ def soft_dice(probability: Any, target: Any) -> Any:
     return (2.0 * overlap + SMOOTHING) / (total + SMOOTHING)
 
 
+def boundary_loss(logits: Any, target: Any) -> Any:
+    """Return cross-entropy plus soft IoU, both weighted towards the boundary of the mask.
+
+    A pixel weighs 1, and up to 5 more the more its neighbourhood differs from it.
+
+    Reference: Wei et al., "F3Net", AAAI 2020, as used by Fan et al., "PraNet", MICCAI 2020. There
+    the neighbourhood is 31 pixels wide in images of 352; it is the same fraction here.
+
+    Args:
+        logits: float32 `[N, H, W, 1]`.
+        target: float32 `[N, H, W, 1]`, 0 or 1.
+
+    Returns:
+        A float32 scalar, the mean over the images.
+    """
+    side = max(int(target.shape[1]) * 31 // 352, 1) | 1
+    # Two passes are the same mean as one square window, and XLA compiles them in no time.
+    near = tf.nn.avg_pool2d(target, (side, 1), 1, "SAME")
+    near = tf.nn.avg_pool2d(near, (1, side), 1, "SAME")
+    weight = 1.0 + 5.0 * tf.abs(near - target)
+
+    image = (1, 2, 3)
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits)
+    entropy = tf.reduce_sum(weight * entropy, image) / tf.reduce_sum(weight, image)
+    probability = tf.sigmoid(logits)
+    overlap = tf.reduce_sum(weight * probability * target, image)
+    total = tf.reduce_sum(weight * (probability + target), image)
+    iou = (overlap + 1.0) / (total - overlap + 1.0)
+    return tf.reduce_mean(entropy + 1.0 - iou)
+
+
 def dice_loss(logits: Any, target: Any) -> Any:
     """Return 1 - `soft_dice` of the logits' sigmoid; shapes as there."""
     return 1.0 - soft_dice(tf.sigmoid(logits), target)

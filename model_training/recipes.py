@@ -1,12 +1,12 @@
 """Training recipes: every choice that shapes a run, under a name."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
 
-from model_training.losses import dice_loss
+from model_training.losses import boundary_loss, dice_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,19 @@ class Recipe:
         loss: A key of `LOSSES`.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: At the start.
-        plateau_factor: The learning rate is multiplied by this after `plateau_patience` epochs
-            without a better validation loss.
-        plateau_patience: See `plateau_factor`.
-        stopping_patience: Training ends after this many epochs without a better validation loss.
-        ema: Momentum of the exponential moving average of the weights; `None` turns it off.
+        plateau_patience: The learning rate is multiplied by `plateau_factor` after this many epochs
+            without a better validation loss; `None` leaves it alone.
+        plateau_factor: See `plateau_patience`.
+        stopping_patience: Training ends after this many epochs without a better validation loss;
+            `None` trains for all epochs.
+        warmup_epochs: The learning rate rises over these epochs and then falls to zero along a
+            cosine (Loshchilov and Hutter, "SGDR", ICLR 2017); `None` keeps it constant.
+        weight_decay: Decoupled (Loshchilov and Hutter, ICLR 2019).
+        clip_norm: Gradients are scaled down to this global norm.
+        ema: Momentum of the exponential moving average of the weights; `None` turns it off. The
+            averaged weights are the result, with batch statistics estimated anew for them.
+        augmentation: A key of `augmentation.AUGMENTATIONS`.
+        negatives: Adds frames without a polyp to the training and validation parts.
     """
 
     name: str
@@ -39,18 +47,29 @@ class Recipe:
     loss: str
     optimizer: str
     learning_rate: float
-    plateau_factor: float
-    plateau_patience: int
-    stopping_patience: int
+    plateau_patience: int | None = None
+    plateau_factor: float = 0.1
+    stopping_patience: int | None = None
+    warmup_epochs: int | None = None
+    weight_decay: float | None = None
+    clip_norm: float | None = None
     ema: float | None = None
+    augmentation: str | None = None
+    negatives: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as JSON-compatible values, for the run's manifest."""
         return asdict(self)
 
 
-LOSSES: dict[str, Callable[[Any, Any], Any]] = {"dice": dice_loss}
-OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {"nadam": keras.optimizers.Nadam}
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "boundary": boundary_loss,
+    "dice": dice_loss,
+}
+OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+}
 
 # As published, but for three things: RGB instead of OpenCV's BGR, frames shuffled every epoch,
 # and the service's own resize. The tutorial evaluates the last weights, not the best ones.
@@ -64,9 +83,31 @@ TUTORIAL = Recipe(
     loss="dice",
     optimizer="nadam",
     learning_rate=1e-4,
-    plateau_factor=0.1,
     plateau_patience=4,
+    plateau_factor=0.1,
     stopping_patience=10,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (TUTORIAL,)}
+# The light network, made to generalise: strong augmentation, frames without polyps, and a loss
+# that counts what lies near a boundary more.
+LIGHT = Recipe(
+    name="light",
+    architecture="polyp_unet",
+    height=256,
+    width=256,
+    batch=16,
+    epochs=24,
+    loss="boundary",
+    optimizer="adamw",
+    learning_rate=1e-3,
+    warmup_epochs=1,
+    weight_decay=1e-2,
+    clip_norm=1.0,
+    ema=0.998,
+    augmentation="robust",
+    negatives=True,
+)
+
+LITE = replace(LIGHT, name="lite", architecture="polyp_unet_lite")
+
+RECIPES = {recipe.name: recipe for recipe in (TUTORIAL, LIGHT, LITE)}

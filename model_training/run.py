@@ -78,6 +78,11 @@ class Run:
         """Where the last checkpoint is, if there is one."""
         return self.path / "checkpoint.npz"
 
+    @property
+    def weights(self) -> Path:
+        """Where the weights are that a finished run ended with."""
+        return self.path / "model.weights.h5"
+
     @classmethod
     def open(cls, path: Path) -> "Run":
         """Read the run in a folder.

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from model_training.architectures import ARCHITECTURES
+from model_training.augmentation import AUGMENTATIONS, as_map
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
 from model_training.losses import soft_dice
 from model_training.pipeline import epoch as epoch_batches
@@ -47,7 +48,7 @@ def train(
     sizes = len(run.manifest.train_frames), len(run.manifest.validation_frames)
     keras.utils.set_random_seed(seed)
     resumed = run.checkpoint.exists()
-    model, optimizer = build(recipe, None if resumed else encoder_weights)
+    model, optimizer = build(recipe, None if resumed else encoder_weights, frames=sizes[0])
 
     callbacks = _callbacks(recipe)
     for callback in callbacks.values():
@@ -57,18 +58,24 @@ def train(
     if resumed:
         history = restore_checkpoint(run.checkpoint, model, optimizer, callbacks)["history"]
 
-    train_step, test_step = _steps(model, optimizer, LOSSES[recipe.loss])
+    augment = as_map(AUGMENTATIONS[recipe.augmentation]) if recipe.augmentation else None
+    train_step, test_step = compile_steps(model, optimizer, LOSSES[recipe.loss])
     with tf.summary.create_file_writer(str(run.path / "tensorboard")).as_default():
         for epoch in range(len(history), recipe.epochs):
-            if _stopped(recipe, callbacks["stopping"]):
+            if _stopped(recipe, callbacks):
                 break
             started = time.monotonic()
             order = epoch_batches(
-                training, size=sizes[0], batch=recipe.batch, seed=seed, epoch=epoch
+                training,
+                size=sizes[0],
+                batch=recipe.batch,
+                seed=seed,
+                epoch=epoch,
+                augment=augment,
             )
             with progress.epoch(epoch, steps=-(-sizes[0] // recipe.batch)) as advance:
-                row = _average(train_step, order, advance)
-            held_out = _average(test_step, validation.batch(recipe.batch))
+                row = run_epoch(train_step, order, advance)
+            held_out = run_epoch(test_step, validation.batch(recipe.batch))
             row |= {f"val_{name}": value for name, value in held_out.items()}
             row["learning_rate"] = float(optimizer.learning_rate.numpy())
             row["seconds"] = time.monotonic() - started
@@ -81,33 +88,77 @@ def train(
             for name, value in row.items():
                 tf.summary.scalar(name, value, step=epoch)
             progress.report(row)
+    if recipe.ema is not None:
+        optimizer.finalize_variable_values(model.trainable_variables)
+        estimate_batch_statistics(model, training.batch(recipe.batch))
+    model.save_weights(run.weights)
     run.finish(epochs=len(history))
     return history
 
 
 def build(
-    recipe: Recipe, encoder_weights: str | None
+    recipe: Recipe, encoder_weights: str | None, *, frames: int
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-    """Build a recipe's network and its optimizer, with all variables created."""
+    """Build a recipe's network and its optimizer, with all variables created.
+
+    Args:
+        recipe: What to build.
+        encoder_weights: See `mobilenet_v2_encoder`.
+        frames: Number of training frames: the steps of an epoch scale the schedule.
+    """
     architecture = ARCHITECTURES[recipe.architecture]
     model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
-    optimizer = OPTIMIZERS[recipe.optimizer](
-        recipe.learning_rate,
-        use_ema=recipe.ema is not None,
-        ema_momentum=recipe.ema or 0.99,
-    )
+    settings: dict[str, Any] = {
+        "learning_rate": _learning_rate(recipe, -(-frames // recipe.batch)),
+        "global_clipnorm": recipe.clip_norm,
+    }
+    if recipe.weight_decay is not None:
+        settings["weight_decay"] = recipe.weight_decay
+    if recipe.ema is not None:
+        settings |= {"use_ema": True, "ema_momentum": recipe.ema}
+    optimizer = OPTIMIZERS[recipe.optimizer](**settings)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
     return model, optimizer
 
 
 def trained_model(run: Run) -> keras.Model:
-    """Return the network with the weights of a run's checkpoint, averaged if the recipe says so."""
-    model, optimizer = build(run.manifest.recipe, None)
-    restore_checkpoint(run.checkpoint, model, optimizer, {})
-    if run.manifest.recipe.ema is not None:
-        optimizer.finalize_variable_values(model.trainable_variables)
+    """Return the network with the weights that a finished run ended with.
+
+    Raises:
+        FileNotFoundError: The run has not finished.
+    """
+    if not run.weights.exists():
+        raise FileNotFoundError(f"{run.path} has not finished: go on with polypseg train --resume.")
+    recipe = run.manifest.recipe
+    model = ARCHITECTURES[recipe.architecture](recipe.height, recipe.width)
+    model.load_weights(run.weights)
     return model
+
+
+def estimate_batch_statistics(model: keras.Model, batches: Any) -> None:
+    """Set the moving statistics of batch normalisation to the means over batches.
+
+    Averaged weights need it: the moving statistics are those of the weights that trained.
+
+    Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima", UAI 2018, section 3.2.
+
+    Args:
+        model: Its statistics are overwritten.
+        batches: Of (images uint8 `[N, H, W, 3]`, anything).
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in layers]
+    for count, (image, _) in enumerate(batches):
+        for layer in layers:
+            layer.momentum = count / (count + 1)  # makes the moving average a plain mean
+        model(tf.cast(image, tf.float32), training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def prepare_devices() -> None:
@@ -118,22 +169,38 @@ def prepare_devices() -> None:
 
 
 def _callbacks(recipe: Recipe) -> dict[str, keras.callbacks.Callback]:
-    return {
-        "plateau": keras.callbacks.ReduceLROnPlateau(
+    callbacks: dict[str, keras.callbacks.Callback] = {}
+    if recipe.plateau_patience is not None:
+        callbacks["plateau"] = keras.callbacks.ReduceLROnPlateau(
             monitor="val_loss", factor=recipe.plateau_factor, patience=recipe.plateau_patience
-        ),
-        "stopping": keras.callbacks.EarlyStopping(
+        )
+    if recipe.stopping_patience is not None:
+        callbacks["stopping"] = keras.callbacks.EarlyStopping(
             monitor="val_loss", patience=recipe.stopping_patience, restore_best_weights=False
-        ),
-    }
+        )
+    return callbacks
 
 
-def _stopped(recipe: Recipe, stopping: keras.callbacks.Callback) -> bool:
+def _stopped(recipe: Recipe, callbacks: dict[str, keras.callbacks.Callback]) -> bool:
     # `model.stop_training` is not in a checkpoint; the counter that sets it is.
-    return bool(stopping.wait >= recipe.stopping_patience)
+    patience = recipe.stopping_patience
+    return patience is not None and bool(callbacks["stopping"].wait >= patience)
 
 
-def _steps(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Any) -> tuple[Any, Any]:
+def _learning_rate(recipe: Recipe, steps: int) -> Any:
+    if recipe.warmup_epochs is None:
+        return recipe.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=recipe.warmup_epochs * steps,
+        decay_steps=(recipe.epochs - recipe.warmup_epochs) * steps,
+    )
+
+
+def compile_steps(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Any
+) -> tuple[Any, Any]:
     """Return the compiled training step and test step: batch -> (loss, Dice, tp, fp, fn)."""
     # XLA makes a GPU step about twice as fast and a CPU step about three times as slow.
     jit = bool(tf.config.list_physical_devices("GPU"))
@@ -168,7 +235,7 @@ def _steps(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Any)
     return train_step, test_step
 
 
-def _average(step: Any, batches: Any, advance: Any = None) -> Metrics:
+def run_epoch(step: Any, batches: Any, advance: Any = None) -> Metrics:
     """Run a step over an epoch; loss and Dice weigh frames equally, the rest is pooled."""
     frames = loss = dice = hits = extra = missed = 0.0
     for image, mask in _iterate(batches):

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import keras
 
+from model_training.architectures.light_unet import polyp_unet, polyp_unet_lite
 from model_training.architectures.tutorial_unet import tutorial_unet
 
 
@@ -18,5 +19,7 @@ class Architecture(Protocol):
 
 
 ARCHITECTURES: dict[str, Architecture] = {
+    "polyp_unet": polyp_unet,
+    "polyp_unet_lite": polyp_unet_lite,
     "tutorial_unet": tutorial_unet,
 }

@@ -1,0 +1,111 @@
+"""The model card: what a bundle is for, what it was made from, and how well it does."""
+
+from typing import Any
+
+from app.inference.bundle import Manifest
+
+_HEADLINES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "recall": "recall",
+    "precision": "precision",
+    "pooled_dice": "pooled Dice",
+    "ece": "calibration error",
+    "false_alarm_rate": "false alarms",
+    "tutorial_dice": "tutorial's Dice",
+    "tutorial_recall": "tutorial's recall",
+    "tutorial_precision": "tutorial's precision",
+}
+
+
+def model_card(manifest: Manifest, metrics: dict[str, Any]) -> str:
+    """Write the card of a bundle.
+
+    Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+
+    Args:
+        manifest: Of the bundle.
+        metrics: `metrics.json` of an evaluation; empty when none was made.
+
+    Returns:
+        Markdown.
+    """
+    training = manifest.training
+    parity = manifest.parity_on("cpu")
+    compared = (
+        f"On {parity.frames} frames the probabilities of ONNX Runtime and TensorFlow differ by at "
+        f"most {parity.max_abs_difference:.1e}, and {parity.mask_disagreement:.1e} of the mask's "
+        "pixels."
+        if parity
+        else "The engines were not compared."
+    )
+    return f"""# Model card: {manifest.name} {manifest.version}
+
+**Research use only. Not a medical device.**
+
+## Model
+
+Marks polyps in single colonoscopy frames, one class, one probability for each pixel.
+Architecture `{training.settings.get("architecture", training.recipe)}`,
+{manifest.parameters:,} parameters, {manifest.gflop} GFLOP for an image of
+{manifest.input_width}x{manifest.input_height} pixels. Operating threshold {manifest.threshold},
+temperature {manifest.temperature}. {compared}
+
+## Intended use
+
+Research and education: studying segmentation, building viewers, comparing models. Not for
+diagnosis, not for deciding on treatment, not for use during an examination.
+
+## Training data
+
+Split `{training.split}`: {len(training.train_frames)} frames trained the weights,
+{len(training.validation_frames)} chose the learning rate and the end of training
+({_datasets(training.train_frames)}). Recipe `{training.recipe}`, seed {training.seed}, code
+`{training.commit[:12]}`, data `{training.data_hash[:12]}`. `manifest.json` names every frame and
+every setting.
+
+## Figures
+
+{_figures(metrics)}
+
+Intervals are 95 % bootstrap intervals, drawn by video sequence. `docs/evaluation.md` defines every
+figure. In the `tutorial` and `pranet` splits every test frame of CVC-ClinicDB has near copies in
+the training set, so these figures say little about a new patient.
+
+## Limits
+
+- Trained on frames of a few hospitals and cameras, nearly all of which show a polyp: on other
+  cameras, poor preparation, blood, instruments or normal mucosa it marks what is not there and
+  misses what is.
+- Flat and very small polyps are the hardest.
+- A frame is judged alone; nothing is known of the video around it.
+
+## Licence
+
+The weights are for research and education only, as the terms of the data say: CVC-ClinicDB
+("completely restricted for research and educational purposes [...] forbidden for commercial
+purposes"; Bernal et al., Computerized Medical Imaging and Graphics 43, 2015) and Kvasir-SEG
+(commercial use needs prior permission; Jha et al., MMM 2020). The code is Apache-2.0.
+"""
+
+
+def _datasets(keys: tuple[str, ...]) -> str:
+    names = [key.split("/")[0] for key in keys]
+    counted = (f"{names.count(name)} of {name}" for name in dict.fromkeys(names))
+    return ", ".join(counted) or "none"
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    if not metrics:
+        return "Not evaluated yet: run `polypseg evaluate`."
+    lines = ["| protocol | frames | figure | value | 95 % interval |", "|---|---|---|---|---|"]
+    for protocol, entry in metrics.items():
+        for name, label in _HEADLINES.items():
+            if name in entry["figures"]:
+                ends = entry["intervals"].get(name)
+                interval = f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else ""
+                lines.append(
+                    f"| {protocol} | {len(entry['frames'])} | {label} "
+                    f"| {entry['figures'][name]:.4f} | {interval} |"
+                )
+    return "\n".join(lines)

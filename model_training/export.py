@@ -1,0 +1,207 @@
+"""From a trained run to a bundle: SavedModel, ONNX, warm-up requests, manifest, model card."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf2onnx
+from numpy.typing import NDArray
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from app.imaging import phantom, resize
+from app.inference.bundle import (
+    MANIFEST,
+    ONNX_MODEL,
+    Bundle,
+    Manifest,
+    Parity,
+    TrainingRun,
+    hash_files,
+    load_bundle,
+)
+from app.inference.engines.onnxruntime import OnnxRuntimeEngine
+from app.inference.engines.tensorflow import TensorFlowEngine
+from model_training.card import model_card
+from model_training.cost import gflop
+from model_training.run import Run
+from model_training.training import trained_model
+
+OPSET = 17
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+
+
+class Served(tf.Module):
+    """The graph that is served: scaling, network, temperature and sigmoid in one signature.
+
+    Args:
+        model: From `[N, H, W, 3]` RGB in [0, 255] to logits `[N, H, W, 1]`.
+        temperature: Logits are divided by it (Guo et al., "On Calibration of Modern Neural
+            Networks", ICML 2017).
+    """
+
+    def __init__(self, model: keras.Model, temperature: float) -> None:
+        super().__init__()
+        self._model = model
+        _, height, width, channels = model.input_shape
+        self.signature = [tf.TensorSpec((None, height, width, channels), tf.uint8, name="image")]
+
+        def serve(image: Any) -> dict[str, Any]:
+            logits = model(tf.cast(image, tf.float32), training=False)
+            return {"probability": tf.sigmoid(logits[..., 0] / temperature)}
+
+        self.serve = tf.function(serve, input_signature=self.signature)
+
+
+def export(
+    run: Run,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    frames: Sequence[NDArray[np.uint8]],
+    threshold: float = 0.5,
+    temperature: float = 1.0,
+    metrics: dict[str, Any] | None = None,
+) -> Bundle:
+    """Write a bundle; a bundle that is there is replaced once the new one is complete.
+
+    Args:
+        run: A trained run.
+        out: Folder of the model, such as `models/polyp-unet`; the version becomes a folder in it.
+        name: Of the model.
+        version: A positive integer.
+        frames: Images uint8 `[H, W, 3]` of any size, on which the engines are compared.
+        threshold: Operating threshold.
+        temperature: See `Served`.
+        metrics: `metrics.json` of an evaluation of this run's weights.
+
+    Returns:
+        The bundle, verified.
+    """
+    model = trained_model(run)
+    served = Served(model, temperature)
+    _, height, width, _ = model.input_shape
+    images = np.stack([resize(frame, height, width) for frame in frames])
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
+        path = Path(scratch) / version
+        tf.saved_model.save(served, str(path), signatures={"serving_default": served.serve})
+        (path / "fingerprint.pb").unlink(missing_ok=True)  # differs between equal models
+        tf2onnx.convert.from_function(
+            served.serve,
+            input_signature=served.signature,
+            opset=OPSET,
+            output_path=str(path / ONNX_MODEL),
+        )
+        warmup = resize(phantom(height, width)[0], height, width)
+        _write_warmup(path / WARMUP, name, [warmup[None], np.stack([warmup] * 4)])
+        manifest = Manifest(
+            name=name,
+            version=version,
+            input_height=height,
+            input_width=width,
+            threshold=threshold,
+            temperature=temperature,
+            parameters=model.count_params(),
+            gflop=round(gflop(model), 3),
+            files=hash_files(path),
+            training=_training(run),
+            metrics=_figures(metrics or {}),
+        )
+        _write_manifest(path, manifest)
+        parity = compare_engines(load_bundle(path.parent, version), images)
+        manifest = manifest.model_copy(update={"parity": (parity,)})
+        (path / "model_card.md").write_text(model_card(manifest, metrics or {}))
+        _write_manifest(path, manifest.model_copy(update={"files": hash_files(path)}))
+        path.chmod(0o755)
+        _replace(path, out / version)
+    return load_bundle(out, version)
+
+
+def compare_engines(bundle: Bundle, images: NDArray[np.uint8]) -> Parity:
+    """Run the SavedModel and the ONNX model on the same images, on the CPU.
+
+    Args:
+        bundle: Holds both.
+        images: uint8 `[N, H, W, 3]` at the input size.
+
+    Returns:
+        How far they are apart, all images pooled.
+    """
+    engines = (TensorFlowEngine(bundle, "cpu"), OnnxRuntimeEngine(bundle))
+    ours, theirs = (
+        np.concatenate([engine.infer(image[None]) for image in images]) for engine in engines
+    )
+    threshold = bundle.manifest.threshold
+    first, second = ours >= threshold, theirs >= threshold
+    total = int(first.sum()) + int(second.sum())
+    return Parity(
+        device="cpu",
+        frames=len(images),
+        max_abs_difference=float(np.abs(ours - theirs).max()),
+        mask_disagreement=float((first != second).mean()),
+        dice=2.0 * float((first & second).sum()) / total if total else 1.0,
+    )
+
+
+def _training(run: Run) -> TrainingRun:
+    manifest = run.manifest
+    return TrainingRun(
+        commit=manifest.commit,
+        recipe=manifest.recipe.name,
+        seed=manifest.seed,
+        split=manifest.split,
+        split_hash=manifest.split_hash,
+        data_hash=manifest.data_hash,
+        settings={
+            **manifest.recipe.settings(),
+            "encoder_weights": manifest.encoder_weights,
+            "epochs_run": manifest.epochs,
+        },
+        packages=manifest.packages,
+        train_frames=manifest.train_frames,
+        validation_frames=manifest.validation_frames,
+    )
+
+
+def _figures(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        protocol: {name: round(value, 4) for name, value in entry["figures"].items()}
+        for protocol, entry in metrics.items()
+    }
+
+
+def _write_manifest(path: Path, manifest: Manifest) -> None:
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2)
+    (path / MANIFEST).write_text(f"{text}\n")
+
+
+def _write_warmup(path: Path, name: str, batches: Iterable[NDArray[np.uint8]]) -> None:
+    """Write requests that TensorFlow Serving runs before it reports that the model is ready."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for batch in batches:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = "serving_default"
+            request.inputs["image"].CopyFrom(tf.make_tensor_proto(batch))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())
+
+
+def _replace(new: Path, place: Path) -> None:
+    if place.exists():
+        old = new.parent / "replaced"
+        place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old)
+    else:
+        new.rename(place)

@@ -1,0 +1,143 @@
+"""An exported bundle computes what the trained network computes, in both engines."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from app.imaging import phantom, resize
+from app.inference.bundle import Bundle
+from app.inference.engines.onnxruntime import OnnxRuntimeEngine
+from app.inference.engines.tensorflow import TensorFlowEngine
+from model_training.export import WARMUP, Served, export
+from model_training.recipes import RECIPES, Recipe
+from model_training.run import Run, RunManifest
+from model_training.training import build, trained_model
+
+SIDE = 64
+TEMPERATURE = 1.5
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run: random weights, but moving statistics that are not the initial ones."""
+    settings = RECIPES["tutorial"].settings() | {"height": SIDE, "width": SIDE}
+    manifest = RunManifest(
+        recipe=Recipe(**settings),
+        seed=1,
+        split="tutorial",
+        split_hash="0" * 64,
+        data_hash="1" * 64,
+        train_frames=("cvc-clinicdb/1",),
+        validation_frames=("cvc-clinicdb/2",),
+        encoder_weights=None,
+        commit="f" * 40,
+    )
+    run = Run.create(tmp_path_factory.mktemp("run"), manifest)
+    keras.utils.set_random_seed(1)
+    model, _ = build(manifest.recipe, None, frames=1)
+    image = np.stack([resize(phantom(SIDE, SIDE, seed=n)[0], SIDE, SIDE) for n in range(4)])
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5
+    model(image.astype(np.float32), training=True)
+    model.save_weights(run.weights)
+    return run
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    return [phantom(90 + seed, 120, seed=seed)[0] for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Run, frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("models") / "polyp-unet"
+    return export(run, out, name="polyp-unet", version="3", frames=frames, temperature=TEMPERATURE)
+
+
+def test_both_engines_agree_with_the_network(
+    run: Run, bundle: Bundle, frames: list[np.ndarray]
+) -> None:
+    images = np.stack([resize(frame, SIDE, SIDE) for frame in frames])
+    logits = trained_model(run)(images.astype(np.float32), training=False)
+    expected = tf.sigmoid(logits[..., 0] / TEMPERATURE).numpy()
+    assert np.ptp(expected) > 1e-3, "a constant map would prove nothing"
+
+    for engine in (OnnxRuntimeEngine(bundle), TensorFlowEngine(bundle)):
+        np.testing.assert_allclose(engine.infer(images), expected, atol=1e-4)
+
+
+def test_the_manifest_tells_what_was_exported(bundle: Bundle, run: Run) -> None:
+    manifest = bundle.manifest
+
+    assert (manifest.name, manifest.version) == ("polyp-unet", "3")
+    assert (manifest.input_height, manifest.input_width) == (SIDE, SIDE)
+    assert manifest.parameters == 416_209
+    assert manifest.gflop == pytest.approx(3.286 * SIDE**2 / 256**2, rel=0.01)
+    assert manifest.training.settings["learning_rate"] == 1e-4
+    assert manifest.training.train_frames == run.manifest.train_frames
+    (parity,) = manifest.parity
+    assert parity.frames == 3
+    assert parity.within_bounds
+
+
+def test_tensorflow_serving_finds_requests_that_the_signature_takes(bundle: Bundle) -> None:
+    serving = tf.saved_model.load(str(bundle.path)).signatures["serving_default"]
+
+    records = list(tf.data.TFRecordDataset(str(bundle.path / WARMUP)).as_numpy_iterator())
+
+    assert records
+    for record in records:
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        image = tf.constant(tf.make_ndarray(request.inputs["image"]))
+        probability = serving(image=image)["probability"]
+        assert probability.shape == image.shape[:3]
+        assert request.model_spec.signature_name == "serving_default"
+
+
+def test_the_card_says_that_it_is_no_medical_device(bundle: Bundle) -> None:
+    card = (bundle.path / "model_card.md").read_text()
+
+    assert "Research use only. Not a medical device." in card
+    assert "416,209 parameters" in card
+    assert "1 frames trained the weights" in card
+
+
+def test_an_export_replaces_the_version_that_is_there(
+    run: Run, bundle: Bundle, frames: list[np.ndarray]
+) -> None:
+    root = bundle.path.parent
+
+    again = export(run, root, name="polyp-unet", version="3", frames=frames[:1], threshold=0.4)
+
+    assert again.manifest.threshold == 0.4
+    assert [entry.name for entry in root.iterdir()] == ["3"]
+
+
+def test_a_run_that_has_not_finished_is_not_exported(run: Run, tmp_path: Path) -> None:
+    unfinished = Run.create(tmp_path / "run", run.manifest)
+
+    with pytest.raises(FileNotFoundError, match="has not finished"):
+        trained_model(unfinished)
+
+
+def test_the_temperature_divides_the_logits() -> None:
+    image = keras.Input((8, 8, 3))
+    network = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+
+    cold, hot = (
+        Served(network, temperature).serve(tf.constant(pixels))["probability"].numpy()
+        for temperature in (1.0, 4.0)
+    )
+
+    cold, hot = (np.clip(p.astype(float), 1e-7, 1 - 1e-7) for p in (cold, hot))
+    middle = (cold > 1e-3) & (cold < 1 - 1e-3)
+    assert middle.any()
+    np.testing.assert_allclose(
+        np.log(cold / (1 - cold))[middle], 4 * np.log(hot / (1 - hot))[middle], rtol=1e-2, atol=1e-3
+    )
