@@ -1,0 +1,86 @@
+"""Logs are JSON lines, and what a library says about its input is not in them."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from app.telemetry import logs
+
+SECRET = "a patient's name"
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_holds_the_fields_of_the_caller(stream: io.StringIO) -> None:
+    logging.getLogger("polypseg.test").info("hello %s", "you", extra={"fields": {"port": 8000}})
+    (line,) = lines(stream)
+    moment = datetime.fromisoformat(str(line.pop("time")))
+    assert moment.utcoffset() is not None
+    assert line == {"level": "info", "logger": "polypseg.test", "event": "hello you", "port": 8000}
+
+
+def test_lines_under_the_level_are_left_out(stream: io.StringIO) -> None:
+    logging.getLogger("polypseg.test").debug("not this")
+    logging.getLogger("uvicorn.error").info("nor this")
+    logging.getLogger("uvicorn.error").warning("but this\nin one line")
+    assert [line["event"] for line in lines(stream)] == ["but this\nin one line"]
+
+
+def test_exceptions_keep_their_stack_and_lose_their_words(stream: io.StringIO) -> None:
+    def fail() -> None:
+        raise ValueError(SECRET)
+
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError(SECRET) from error
+    except RuntimeError:
+        logging.getLogger("polypseg.test").exception("failed")
+    (line,) = lines(stream)
+    assert SECRET not in stream.getvalue()
+    outer, inner = line["error"]  # type: ignore[misc]
+    assert outer["type"] == "builtins.RuntimeError"
+    assert inner["type"] == "builtins.ValueError"
+    assert inner["at"][-1].startswith("tests/telemetry/test_logs.py:")
+    assert inner["at"][-1].endswith(" fail")
+
+
+def test_chains_that_lead_back_or_are_cut_off_end(stream: io.StringIO) -> None:
+    first, second = ValueError(SECRET), KeyError(SECRET)
+    first.__cause__, second.__cause__ = second, first
+    log = logging.getLogger("polypseg.test")
+    log.error("circle", exc_info=first)
+    cut = ValueError(SECRET)
+    cut.__context__, cut.__suppress_context__ = KeyError(), True
+    log.error("cut", exc_info=cut)
+    circle, alone = lines(stream)
+    assert len(circle["error"]) == 2  # type: ignore[arg-type]
+    assert len(alone["error"]) == 1  # type: ignore[arg-type]
+
+
+def test_what_is_no_json_is_written_as_text(stream: io.StringIO) -> None:
+    logging.getLogger("polypseg.test").info("odd", extra={"fields": {"value": {1, 2}}})
+    assert lines(stream)[0]["value"] == "{1, 2}"

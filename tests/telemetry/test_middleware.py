@@ -1,0 +1,86 @@
+"""Every request has a record, every answer its headers, and every end is told."""
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from app.telemetry.middleware import Telemetry, log_request
+from app.telemetry.record import Record, record_of
+
+HEADERS = {"X-Model": "tiny/1"}
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    record_of(Request(scope)).format = "png"
+    await PlainTextResponse("hello", 201)(scope, receive, send)
+
+
+async def call(app: Any, seen: list[Record], **headers: str) -> httpx.Response:
+    layer = Telemetry(app, headers=HEADERS, observers=[seen.append])
+    transport = httpx.ASGITransport(layer)
+    async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
+        return await client.post("/secret", headers=headers)
+
+
+async def test_answers_have_the_headers() -> None:
+    answer = await call(hello, [], **{"X-Request-Id": "mine"})
+    assert answer.headers["X-Request-Id"] == "mine"
+    assert answer.headers["X-Model"] == "tiny/1"
+    assert answer.headers["Server-Timing"].startswith("total;dur=")
+
+
+async def test_observers_see_the_finished_record() -> None:
+    seen: list[Record] = []
+    await call(hello, seen)
+    (record,) = seen
+    assert (record.method, record.status, record.format) == ("POST", 201, "png")
+    assert (record.model, record.bytes_out, record.aborted) == ("tiny/1", 5, False)
+    assert record.total_ms is not None
+    assert record.total_ms > 0
+
+
+async def test_streamed_answers_are_counted_to_the_end() -> None:
+    seen: list[Record] = []
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(iter([b"ab", b"c"]))(scope, receive, send)
+
+    await call(stream, seen)
+    assert seen[0].bytes_out == 3
+    assert not seen[0].aborted
+
+
+async def test_an_answer_that_never_came_is_told_as_aborted() -> None:
+    seen: list[Record] = []
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await call(fail, seen)
+    assert seen[0].aborted
+    assert seen[0].status is None
+
+
+async def test_other_scopes_pass() -> None:
+    scopes: list[MutableMapping[str, Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+
+    await Telemetry(app, headers={})({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    assert scopes == [{"type": "lifespan"}]
+
+
+def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "polypseg.request"):
+        log_request(Record("id", "GET", status=200))
+    (line,) = caplog.records
+    assert line.getMessage() == "request"
+    assert line.fields["request_id"] == "id"  # type: ignore[attr-defined]
