@@ -1,6 +1,7 @@
 """The input pipeline: examples in a fixed order, and epochs whose order can be made again."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from model_training.shards import ShardPart
 from model_training.shards.record import decode_record, parse_record
 
 Example = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Image uint8 `[h, w, 3]` and mask uint8 `[h, w]`."""
+"""Image uint8 `[h, w, 3]` and mask uint8 `[h, w]`, 0 or 1."""
 
 Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
 """(image uint8 `[h, w, 3]`, mask uint8 `[h, w]`, seed int32 `[2]`) -> (image, mask), as tensors."""
@@ -32,22 +33,21 @@ def examples(source: Sequence[Frame] | ShardPart, height: int, width: int) -> An
         1), in the order of the source. Epochs made from the same object share what it keeps. Frames
         that cannot be decoded end the iteration with a `tf.errors.OpError` that names the first.
     """
-
-    def fit(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Example:
-        image, mask = working_size(image, mask, height, width)
-        return image, np.asarray(mask // 255, np.uint8)
-
     if isinstance(source, ShardPart):
-        decoded = _from_shards(source, fit)
+        files = tf.constant([str(path) for path in source.files], tf.string)
+        elements = tf.data.TFRecordDataset(files).map(parse_record)
+        elements = elements.apply(tf.data.experimental.assert_cardinality(len(source)))
+        load = partial(load_record, height=height, width=width)
     else:
-        decoded = _from_frames(source, fit)
-    shaped = decoded.map(
-        lambda image, mask: (
-            tf.ensure_shape(image, (height, width, 3)),
-            tf.ensure_shape(mask, (height, width)),
-        )
-    )
-    return shaped.cache()
+        elements = tf.data.Dataset.range(len(source))
+        load = partial(load_frame, tuple(source), height=height, width=width)
+
+    @tf.autograph.experimental.do_not_convert
+    def example(*element: Any) -> tuple[Any, Any]:
+        image, mask = tf.numpy_function(load, element, (tf.uint8, tf.uint8), stateful=False)
+        return tf.ensure_shape(image, (height, width, 3)), tf.ensure_shape(mask, (height, width))
+
+    return elements.map(example, tf.data.AUTOTUNE, deterministic=True).cache()
 
 
 def epoch(
@@ -96,34 +96,27 @@ def epoch(
     return dataset.with_options(options)
 
 
-def _from_frames(frames: Sequence[Frame], fit: Callable[..., Example]) -> Any:
-    frames = tuple(frames)
+def load_frame(frames: Sequence[Frame], index: int, *, height: int, width: int) -> Example:
+    """Decode and resize one of the frames.
 
-    def load(index: np.int64) -> Example:
-        frame = frames[index]
-        try:
-            return fit(frame.read_image(), frame.read_mask())
-        except ImageError as error:
-            raise DatasetError(f"{frame.key}: {error}") from error
+    Returns:
+        Image uint8 `[height, width, 3]` and mask uint8 `[height, width]`, 0 or 1.
 
-    def decode(index: Any) -> Any:
-        return tf.numpy_function(load, [index], (tf.uint8, tf.uint8), stateful=False)
+    Raises:
+        DatasetError: If it cannot be decoded; names the frame.
+    """
+    frame = frames[index]
+    try:
+        image, mask = working_size(frame.read_image(), frame.read_mask(), height, width)
+    except (ImageError, OSError) as error:
+        raise DatasetError(f"{frame.key}: {error}") from error
+    return image, np.asarray(mask // 255, np.uint8)
 
-    return tf.data.Dataset.range(len(frames)).map(decode, tf.data.AUTOTUNE, deterministic=True)
 
-
-def _from_shards(part: ShardPart, fit: Callable[..., Example]) -> Any:
-    def load(image: bytes, mask: bytes) -> Example:
-        return fit(*decode_record(image, mask))
-
-    def decode(record: Any) -> Any:
-        encoded = parse_record(record)
-        return tf.numpy_function(load, encoded, (tf.uint8, tf.uint8), stateful=False)
-
-    files = tf.constant([str(path) for path in part.files], tf.string)
-    records = tf.data.TFRecordDataset(files)
-    decoded = records.map(decode, tf.data.AUTOTUNE, deterministic=True)
-    return decoded.apply(tf.data.experimental.assert_cardinality(len(part)))
+def load_record(image: bytes, mask: bytes, *, height: int, width: int) -> Example:
+    """Decode and resize what a record of a shard holds; returns what `load_frame` does."""
+    pixels, target = working_size(*decode_record(image, mask), height, width)
+    return pixels, np.asarray(target // 255, np.uint8)
 
 
 def _shuffle(dataset: Any, size: int, seed: int) -> Any:

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from app.imaging import resize
-from model_training.datasets import Frame, read_dataset
-from model_training.pipeline import epoch, examples
+from model_training.datasets import DatasetError, Frame, read_dataset
+from model_training.pipeline import epoch, examples, load_frame, load_record
 from model_training.shards import ShardSettings, read_shards
+from model_training.shards.record import encode_record, parse_record
 from model_training.shards.writing import write_shards
 from model_training.splits import Split, read_split
 from tests.model_training.generated import picture, save, write_pairs
@@ -157,6 +158,22 @@ def test_augmentation_is_applied_to_image_and_mask(frames: tuple[Frame, ...]) ->
 def test_a_wrong_number_of_examples_is_refused(frames: tuple[Frame, ...]) -> None:
     with pytest.raises(ValueError, match="size is 20; the data set has 23 examples"):
         epoch(examples(frames, 24, 32), size=20, batch=5, seed=1, epoch=0)
+
+
+def test_a_frame_is_loaded_from_its_files(frames: tuple[Frame, ...]) -> None:
+    image, mask = load_frame(frames, 3, height=24, width=32)
+    np.testing.assert_array_equal(image, resize(frames[3].read_image(), 24, 32))
+    np.testing.assert_array_equal(mask, resize(frames[3].read_mask(), 24, 32) > 127)
+    frames[3].image.unlink()
+    with pytest.raises(DatasetError, match=r"kvasir-seg/03: .*No such file"):
+        load_frame(frames, 3, height=24, width=32)
+
+
+def test_a_record_is_loaded_from_its_bytes(frames: tuple[Frame, ...]) -> None:
+    record = encode_record(frames[3], ShardSettings(height=24, width=32, encoding="png"))
+    encoded = (feature.numpy() for feature in parse_record(record))
+    image, mask = load_record(*encoded, height=24, width=32)
+    np.testing.assert_equal((image, mask), load_frame(frames, 3, height=24, width=32))
 
 
 def test_a_frame_that_cannot_be_decoded_is_named(frames: tuple[Frame, ...]) -> None:
