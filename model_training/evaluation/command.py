@@ -26,6 +26,8 @@ from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.protocols import ProtocolError, choose_rows
 from model_training.evaluation.results import Evaluation, Result, result_lines, summarise
 from model_training.evaluation.scoring import score_frame
+from model_training.evaluation.shard_cost import read_shard_images
+from model_training.shards import ShardError
 from model_training.splits import SplitError
 
 
@@ -50,6 +52,10 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option(help="Folder of the training run, for its learning curves.")
     ] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(help="Shards of `polypseg prepare`, to learn what they cost in Dice."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Report folder.", show_default="reports/NAME-VERSION")
     ] = None,
@@ -66,19 +72,23 @@ def evaluate(
     try:
         from model_training.evaluation.report import write_report
     except ModuleNotFoundError as error:
-        _fail(f"'polypseg evaluate' needs the extra 'train': {error.name} is not installed.")
+        _fail(_missing(error))
     console = Console()
     try:
         history = read_history(run / "history.csv") if run else None
         bundle = load_bundle(model)
         rows, missing = choose_rows(bundle.manifest, data, protocol or ())
+        images = read_shard_images(shards) if shards else {}
         chosen = select_engine(bundle, engine)
+    except ModuleNotFoundError as error:
+        _fail(_missing(error))
     except (
         BundleError,
         DatasetError,
         HistoryError,
         ProtocolError,
         SelectionError,
+        ShardError,
         SplitError,
     ) as error:
         _fail(str(error))
@@ -94,7 +104,8 @@ def evaluate(
             for row in rows:
                 frames = progress.track(row.frames, description=row.name)
                 scores = tuple(
-                    score_frame(chosen.engine, bundle.manifest, frame) for frame in frames
+                    score_frame(chosen.engine, bundle.manifest, frame, images.get(frame.key))
+                    for frame in frames
                 )
                 results.append(summarise(row, scores, bootstrap))
     except (DatasetError, EngineError) as error:
@@ -105,7 +116,7 @@ def evaluate(
         bundle=bundle,
         engine=chosen.engine,
         reason=chosen.reason,
-        command=_command_line(model, data, protocol, run, out, engine),
+        command=_command_line(model, data, protocol, run, shards, out, engine),
         bootstrap=bootstrap,
         results=tuple(results),
     )
@@ -129,9 +140,10 @@ def _progress(console: Console) -> Progress:
 
 def _table(results: Sequence[Result]) -> Table:
     heading, *lines = result_lines(results)
-    table = Table(box=box.SIMPLE_HEAD)
-    for place, name in enumerate(heading):
-        table.add_column(name, no_wrap=place == 0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in heading:
+        # Names break after a slash, and intervals fall below their values where it is narrow.
+        table.add_column(name.replace("/", "/\n"), min_width=13, overflow="fold")
     for line in lines:
         table.add_row(*line)
     return table
@@ -142,6 +154,7 @@ def _command_line(
     data: Path,
     protocols: Sequence[str] | None,
     run: Path | None,
+    shards: Path | None,
     out: Path,
     engine: str,
 ) -> str:
@@ -150,7 +163,13 @@ def _command_line(
         words += ["--protocol", protocol]
     if run:
         words += ["--run", str(run)]
+    if shards:
+        words += ["--shards", str(shards)]
     return shlex.join([*words, "--out", str(out), "--engine", engine])
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return f"'polypseg evaluate' needs the extra 'train': {error.name} is not installed."
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -24,7 +24,7 @@ class Figures:
     """Named figures of one protocol.
 
     Attributes:
-        values: The figures, all in [0, 1].
+        values: The figures: fractions, but for `shard_cost`, which may be negative.
         intervals: 95 % interval by name; a figure without one is missing.
     """
 
@@ -47,7 +47,8 @@ def polyp_figures(
         0.5. `pooled_dice`, `pooled_recall`, `pooled_precision`: over the pixels of all frames.
         `operating_dice`: mean Dice at the manifest's threshold. `threshold_mean_dice`: over 256
         thresholds. `ece`: expected calibration error. With `batch`: `tutorial_dice`,
-        `tutorial_recall`, `tutorial_precision` at the model's input size.
+        `tutorial_recall`, `tutorial_precision` at the model's input size. If shards were scored:
+        `shard_dice`, the mean Dice on their images, and `shard_cost`, what is lost by that.
     """
     per_frame = np.array(
         [
@@ -71,6 +72,7 @@ def polyp_figures(
             for overlap in (score.input_overlap for score in scores)
         ]
     )
+    shards = np.array([score.shard.dice for score in scores if score.shard is not None])
     bins = np.array([score.calibration for score in scores])
 
     def compute(rows: NDArray[np.intp]) -> dict[str, float]:
@@ -96,6 +98,9 @@ def polyp_figures(
             values["tutorial_dice"] = batch_soft_dice(overlaps[rows], batch)
             values["tutorial_recall"] = input_pooled.recall
             values["tutorial_precision"] = input_pooled.precision
+        if len(shards) == len(scores):
+            values["shard_dice"] = float(shards[rows].mean())
+            values["shard_cost"] = dice - values["shard_dice"]
         return values
 
     return Figures(

@@ -23,14 +23,16 @@ LABELS = {
     "pooled_dice": "pooled Dice",
     "pooled_recall": "pooled recall",
     "pooled_precision": "pooled precision",
-    "operating_dice": "Dice at operating threshold",
-    "threshold_mean_dice": "Dice, mean of 256 thresholds",
-    "ece": "expected calibration error",
+    "operating_dice": "operating Dice",
+    "threshold_mean_dice": "Dice over 256 thresholds",
+    "ece": "calibration error",
     "tutorial_dice": "tutorial's Dice",
     "tutorial_recall": "tutorial's recall",
     "tutorial_precision": "tutorial's precision",
+    "shard_dice": "Dice on shards",
+    "shard_cost": "cost of shards",
     "false_alarm_rate": "false alarms",
-    "operating_false_alarm_rate": "false alarms at operating threshold",
+    "operating_false_alarm_rate": "operating false alarms",
 }
 
 
@@ -85,7 +87,7 @@ def result_lines(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
     for name, label in LABELS.items():
         if any(name in result.figures.values for result in results):
             yield (label, *(_cell(result.figures, name) for result in results))
-    yield ("engine, median ms a frame", *(f"{_infer_ms(result):.1f}" for result in results))
+    yield ("engine, median ms", *(f"{_infer_ms(result):.1f}" for result in results))
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
@@ -167,4 +169,4 @@ def _cell(figures: Figures, name: str) -> str:
     if name not in figures.intervals:
         return value
     low, high = figures.intervals[name]
-    return f"{value} ({low:.3f} to {high:.3f})"
+    return f"{value} ({low:.3f}-{high:.3f})"

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import ImageError, compress_rle, encode_rle, segment
+from app.imaging import ImageError, compress_rle, encode_rle, segment, upsample
 from app.inference import Engine, Manifest, predict_image
 from model_training.datasets import DatasetError, Frame, working_size
 from model_training.evaluation.calibration import bin_pixels
@@ -42,6 +42,7 @@ class FrameScore:
         input_overlap: Soft overlap at the model's input size.
         calibration: `[3][15]` from `bin_pixels`, source size.
         infer_ms: Time that the engine took, milliseconds.
+        shard: `mask`, had the image come from a shard; None if no shard was scored.
     """
 
     key: str
@@ -58,6 +59,7 @@ class FrameScore:
     input_overlap: SoftOverlap
     calibration: tuple[tuple[float, ...], ...]
     infer_ms: float
+    shard: Confusion | None = None
 
 
 class Tap:
@@ -87,13 +89,16 @@ class Tap:
         """Do nothing: the engine belongs to whoever loaded it."""
 
 
-def score_frame(engine: Engine, manifest: Manifest, frame: Frame) -> FrameScore:
+def score_frame(
+    engine: Engine, manifest: Manifest, frame: Frame, shard_image: bytes | None = None
+) -> FrameScore:
     """Predict one frame and compare it with its truth.
 
     Args:
         engine: Loaded from the manifest's bundle.
         manifest: Of the bundle.
         frame: With its mask, or without one where there is no polyp.
+        shard_image: The same image as a shard holds it, to learn what that costs.
 
     Raises:
         DatasetError: A file cannot be read or decoded, or image and mask differ in size.
@@ -131,4 +136,15 @@ def score_frame(engine: Engine, manifest: Manifest, frame: Frame) -> FrameScore:
         input_overlap=soft_overlap(small, small_truth),
         calibration=tuple(tuple(row) for row in bin_pixels(probability, truth).tolist()),
         infer_ms=tap.seconds * 1000,
+        shard=None if shard_image is None else _score_shard(engine, manifest, shard_image, truth),
     )
+
+
+def _score_shard(
+    engine: Engine, manifest: Manifest, shard_image: bytes, truth: NDArray[np.uint8]
+) -> Confusion:
+    # From the engine's map straight to source size: the working size is not in between.
+    tap = Tap(engine)
+    predict_image(tap, manifest, shard_image)
+    probability = upsample(tap.probability[0], *truth.shape)
+    return confusion(segment(probability, THRESHOLD, min_area=manifest.min_area).mask, truth)

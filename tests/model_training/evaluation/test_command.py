@@ -12,10 +12,14 @@ import typer
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner, Result
 
+from app.imaging import decode
+from model_training.datasets import working_size
 from model_training.evaluation.command import evaluate
 from model_training.evaluation.history import COLUMNS
 from model_training.evaluation.predictions import predicted_mask, read_predictions
 from model_training.evaluation.protocols import read_rows
+from model_training.evaluation.shard_cost import read_shard_images
+from model_training.splits import read_split
 
 BundleOf = Callable[..., Path]
 
@@ -60,6 +64,27 @@ def test_tutorial_and_negatives(
     assert low < figures["dice"] < high
     assert {"tutorial_dice", "tutorial_recall", "tutorial_precision"} <= figures.keys()
     assert record["negatives"]["figures"]["false_alarm_rate"] == 0.5
+
+
+def test_shards_are_scored_beside_files(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, data: Path, tmp_path: Path
+) -> None:
+    from model_training.shards import ShardSettings
+    from model_training.shards.writing import write_shards
+
+    split = read_split("tutorial", data).limit(6)
+    shards = tmp_path / "shards"
+    write_shards(split, shards, ShardSettings(height=32, width=32, encoding="png"))
+    images = read_shard_images(shards)
+    assert list(images) == [frame.key for frame in split.test]
+    for frame in split.test:
+        pixels, _ = working_size(frame.read_image(), frame.read_mask(), 32, 32)
+        np.testing.assert_array_equal(decode(images[frame.key]).pixels, pixels)
+
+    result = polypseg(bundle_of("none"), "--protocol", "tutorial", "--shards", str(shards))
+    assert result.exit_code == 0, result.output
+    scores = read_predictions(tmp_path / "report" / "tutorial" / "predictions.jsonl")
+    assert [score.shard == score.mask for score in scores] == [True] * 6 + [False] * 55
 
 
 def test_the_command_that_is_recorded_repeats_it(
@@ -120,6 +145,7 @@ def test_seen_frames_are_refused_before_anything_is_written(
         (("--run", "no-such-run"), "No such file"),
         (("--model", "no-such-model"), "'no-such-model' does not exist"),
         (("--data", "no-such-data", "--protocol", "tutorial"), "no-such-data does not hold"),
+        (("--shards", "no-such-shards"), "no-such-shards"),
         (("--engine", "tensorflow"), "holds no SavedModel"),
     ],
 )
@@ -148,15 +174,19 @@ def test_a_broken_frame_is_named(bundle_of: BundleOf, data: Path, tmp_path: Path
     assert result.stderr.count("\n") == 1
 
 
-def test_a_missing_extra_is_one_line() -> None:
+@pytest.mark.parametrize("module", ["matplotlib", "sklearn"])
+def test_a_missing_extra_is_one_line(module: str, bundle_of: BundleOf, data: Path) -> None:
     script = (
-        "import sys; sys.modules['matplotlib'] = None\n"
+        f"import sys; sys.modules['{module}'] = None\n"
         "import typer\n"
         "from model_training.evaluation.command import evaluate\n"
         "typer.run(evaluate)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, "--model", bundle_of("tutorial"), "--data", data],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -1,12 +1,14 @@
 """Figures of a protocol from the scores of its frames."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model_training.evaluation.figures import negative_figures, polyp_figures
 from model_training.evaluation.intervals import Bootstrap
+from model_training.evaluation.metrics import Confusion
 from model_training.evaluation.scoring import FrameScore
 
 MakeScore = Callable[..., FrameScore]
@@ -33,6 +35,21 @@ def test_means_and_pools(make_score: MakeScore) -> None:
         "threshold_mean_dice": pytest.approx(0.5),
         "ece": 0.0,
     }
+
+
+def test_the_cost_of_shards_is_a_difference_on_the_same_frames(make_score: MakeScore) -> None:
+    scores = [
+        replace(make_score(str(n), counts=(n + 50, 20, 20)), shard=Confusion(n + 49, 21, 21))
+        for n in range(20)
+    ]
+    figures = polyp_figures(scores, bootstrap=FEW)
+    shard_dice = np.mean([2 * (n + 49) / (2 * (n + 49) + 42) for n in range(20)])
+    assert figures.values["shard_dice"] == pytest.approx(shard_dice)
+    assert figures.values["shard_cost"] == pytest.approx(figures.values["dice"] - shard_dice)
+    low, high = figures.intervals["shard_cost"]
+    assert high - low < np.subtract(*figures.intervals["dice"][::-1]) / 10
+    half = [replace(score, shard=None) if n % 2 else score for n, score in enumerate(scores)]
+    assert "shard_dice" not in polyp_figures(half, bootstrap=FEW).values
 
 
 def test_the_tutorials_dice_depends_on_batches(make_score: MakeScore) -> None:

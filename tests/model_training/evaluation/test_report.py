@@ -156,7 +156,7 @@ def test_table_has_a_column_for_each_row(evaluation: Evaluation) -> None:
     assert heading == ("", "pranet/drawn", "negatives")
     cells = {line[0]: line[1:] for line in lines}
     assert cells["frames"] == ("6", "3")
-    assert re.fullmatch(r"0\.\d{4} \(0\.\d{3} to 0\.\d{3}\)", cells["Dice"][0])
+    assert re.fullmatch(r"0\.\d{4} \(0\.\d{3}-0\.\d{3}\)", cells["Dice"][0])
     assert cells["Dice"][1] == ""
     assert cells["false alarms"][1].startswith("0.6667 (")
     assert "tutorial's Dice" in cells

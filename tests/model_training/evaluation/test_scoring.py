@@ -11,6 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from app.imaging import resize
 from app.inference import Bundle, Engine, load_bundle, select_engine
 from model_training.datasets import DatasetError, Frame
 from model_training.evaluation.predictions import (
@@ -86,6 +87,21 @@ def test_small_regions_are_removed_as_the_service_does(
     assert kept.mask.predicted == area
     gone = score_frame(engine, manifest.model_copy(update={"min_area": area + 1}), frame)
     assert gone.mask.predicted == gone.operating.predicted == 0
+
+
+def test_a_shard_that_holds_the_same_pixels_costs_nothing(
+    frame: Frame, bundle: Bundle, engine: Engine
+) -> None:
+    small = resize(frame.read_image(), 32, 48)
+    same, worse = (
+        cv2.imencode(suffix, small[..., ::-1], parameters)[1].tobytes()
+        for suffix, parameters in ((".png", []), (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 5]))
+    )
+    assert score_frame(engine, bundle.manifest, frame).shard is None
+    lossless = score_frame(engine, bundle.manifest, frame, same)
+    assert lossless.shard == lossless.mask
+    lossy = score_frame(engine, bundle.manifest, frame, worse)
+    assert lossy.shard != lossy.mask == lossless.mask
 
 
 def test_equal_thresholds_give_equal_masks(frame: Frame, bundle: Bundle, engine: Engine) -> None:
