@@ -8,7 +8,8 @@ from pathlib import Path
 
 from model_training.datasets.frame import Frame
 from model_training.datasets.lists import clinicdb_sequences
-from model_training.datasets.reading import Fault, Reading, Verify, find_layout, read_pairs
+from model_training.datasets.pairing import find_layout, read_pairs
+from model_training.datasets.reading import Fault, Reading, Verify
 
 DATASET = "cvc-clinicdb"
 LAYOUTS = (

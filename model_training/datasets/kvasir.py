@@ -7,7 +7,8 @@ from pathlib import Path
 
 from model_training.datasets.frame import Frame
 from model_training.datasets.lists import kvasir_pairs
-from model_training.datasets.reading import Reading, Verify, find_layout, read_pairs
+from model_training.datasets.pairing import find_layout, read_pairs
+from model_training.datasets.reading import Reading, Verify
 
 DATASET = "kvasir-seg"
 LAYOUTS = (("images", "masks"), ("Kvasir-SEG/images", "Kvasir-SEG/masks"))

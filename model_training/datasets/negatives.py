@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from model_training.datasets.checking import check_frames
 from model_training.datasets.frame import Frame
-from model_training.datasets.reading import Reading, Verify, check_frames, find_layout, list_images
+from model_training.datasets.pairing import find_layout, list_images
+from model_training.datasets.reading import Reading, Verify
 
 DATASET = "negatives"
 LAYOUTS = (("images",), (".",))

@@ -22,24 +22,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_missing_mask_is_a_fault_of_the_image(root: Path) -> None:
-    (root / "masks/bad.png").unlink()
-    assert faults(root) == {"images/bad.png": "There is no mask of that name in masks/."}
-
-
-def test_a_missing_image_is_a_fault_of_the_mask(root: Path) -> None:
-    (root / "images/bad.png").unlink()
-    assert faults(root) == {"masks/bad.png": "There is no image of that name in images/."}
-
-
-def test_a_name_that_occurs_twice_is_a_fault(root: Path) -> None:
-    save(root / "images/good.jpg", picture(5)[0])
-    (root / "images/bad.png").unlink()
-    (root / "masks/bad.png").unlink()
-    taken = "The name is taken by good.jpg in the same folder."
-    assert faults(root) == {"images/good.png": taken}
-
-
 @pytest.mark.parametrize("folder", ["images", "masks"])
 def test_a_truncated_file_is_a_fault(root: Path, folder: str) -> None:
     path = root / folder / "bad.png"
@@ -105,11 +87,3 @@ def test_every_fault_is_listed_sorted_by_path(root: Path) -> None:
     (root / "images/bad.png").write_bytes(b"")
     (root / "masks/cut.png").write_bytes(b"")
     assert list(faults(root)) == ["images/alone.png", "images/bad.png", "masks/cut.png"]
-
-
-def test_files_that_are_no_images_by_name_are_ignored(root: Path) -> None:
-    for name in (".DS_Store", "._good.png", "Thumbs.db", "readme.txt"):
-        (root / "images" / name).write_text("not an image")
-    reading = read_kvasir(root)
-    assert [frame.name for frame in reading.frames] == ["bad", "good"]
-    assert reading.faults == ()
