@@ -3,17 +3,31 @@
 from app.imaging.decode import Image, decode
 from app.imaging.errors import ImageError, TooManyPixels, UndecodableImage, UnsupportedFormat
 from app.imaging.header import Header, read_header
+from app.imaging.phantom import phantom
+from app.imaging.render import render_overlay, render_png, render_probability
 from app.imaging.resize import resize, upsample
+from app.imaging.rle import compress_rle, decode_rle, encode_rle
+from app.imaging.segment import Region, Segmentation, segment
 
 __all__ = [
     "Header",
     "Image",
     "ImageError",
+    "Region",
+    "Segmentation",
     "TooManyPixels",
     "UndecodableImage",
     "UnsupportedFormat",
+    "compress_rle",
     "decode",
+    "decode_rle",
+    "encode_rle",
+    "phantom",
     "read_header",
+    "render_overlay",
+    "render_png",
+    "render_probability",
     "resize",
+    "segment",
     "upsample",
 ]
