@@ -1,4 +1,4 @@
-"""Generated pictures that look a little like colonoscopy, for docs and tests: no patient in them."""
+"""Generated pictures that look a little like colonoscopy; no patient is in them."""
 
 from __future__ import annotations
 

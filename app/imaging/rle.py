@@ -36,7 +36,8 @@ def encode_rle(mask: NDArray[np.uint8]) -> list[int]:
     columns = (cv2.transpose(mask) != 0).ravel()
     changes = np.flatnonzero(columns[1:] != columns[:-1]) + 1
     first = [0] if columns.size and columns[0] else []
-    return first + np.diff(changes, prepend=0, append=columns.size).tolist()
+    runs: list[int] = np.diff(changes, prepend=0, append=columns.size).tolist()
+    return first + runs
 
 
 def compress_rle(counts: Sequence[int]) -> str:
@@ -58,7 +59,8 @@ def compress_rle(counts: Sequence[int]) -> str:
     characters = (digits & _DIGIT) + _MORE * more + _ZERO
     # Digits above the last one are dropped.
     written = np.logical_and.accumulate(np.insert(more[:, :-1], 0, True, axis=1), axis=1)
-    return characters[written].astype(np.uint8).tobytes().decode("ascii")
+    text: bytes = characters[written].astype(np.uint8).tobytes()
+    return text.decode("ascii")
 
 
 def decode_rle(counts: Sequence[int] | str, height: int, width: int) -> NDArray[np.uint8]:
