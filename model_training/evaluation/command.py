@@ -63,9 +63,9 @@ def evaluate(
 ) -> None:
     """Score a bundle on frames that it has not seen, through the code that serves requests.
 
-    It writes report.md with figures, intervals and pictures, metrics.json, and for each protocol
-    a CSV of the frames and the masks as RLE. It refuses to score frames that the bundle's manifest
-    lists as training or validation data. For example:
+    Writes report.md, metrics.json, and for each protocol a CSV and masks as RLE.
+    Refuses frames that the manifest lists as training or validation data.
+    For example:
 
         polypseg evaluate --protocol tutorial --data data
     """
