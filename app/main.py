@@ -19,7 +19,7 @@ from app.api.errors import answer_http, answer_invalid
 from app.api.identity import identity_headers
 from app.api.problems import Catch, Problem, answer_problem
 from app.api.security import SecurityHeaders
-from app.inference import Bundle, Predictor, choose_engine, load_bundle
+from app.inference import Predictor, choose_engine, load_bundle
 from app.settings import Settings, read_settings
 from app.telemetry.middleware import Telemetry
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     app: FastAPI
 
 
-def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, predictor: Predictor | None = None) -> FastAPI:
     """Make the application.
 
     Loading of the model begins with the lifespan and goes on in the background; until it is done
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -
 
     Args:
         settings: The settings; read from the environment if not given.
-        bundle: A verified bundle; the one that the settings name if not given.
+        predictor: What answers; made as the settings say if not given.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -43,14 +43,7 @@ def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -
         SelectionError: The engine or the device that is asked for cannot be had.
     """
     settings = settings or read_settings()
-    bundle = bundle or load_bundle(settings.model, settings.model_version)
-    predictor = Predictor(
-        bundle,
-        choose_engine(bundle, settings.engine, settings.device),
-        max_batch=settings.max_batch,
-        deadline=settings.deadline_ms / 1000,
-        max_pixels=settings.max_pixels,
-    )
+    predictor = predictor or create_predictor(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +64,7 @@ def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -
         },
     )
     app.state.context = Context(
-        settings, settings.keys, bundle, predictor, BodyMemory(settings.max_bodies_bytes)
+        settings, settings.keys, predictor, BodyMemory(settings.max_bodies_bytes)
     )
     for router in (predict.router, health.router, model.router, docs.router):
         app.include_router(router)
@@ -85,9 +78,26 @@ def create_app(settings: Settings | None = None, bundle: Bundle | None = None) -
         expose_headers=EXPOSED,
     )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Telemetry, headers=identity_headers(bundle))
+    app.add_middleware(Telemetry, headers=identity_headers(predictor.bundle))
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
+
+
+def create_predictor(settings: Settings) -> Predictor:
+    """Verify the bundle and choose the engine; loads nothing yet.
+
+    Raises:
+        BundleError: The bundle is not there, or damaged.
+        SelectionError: The engine or the device that is asked for cannot be had.
+    """
+    bundle = load_bundle(settings.model, settings.model_version)
+    return Predictor(
+        bundle,
+        choose_engine(bundle, settings.engine, settings.device),
+        max_batch=settings.max_batch,
+        deadline=settings.deadline_ms / 1000,
+        max_pixels=settings.max_pixels,
+    )
 
 
 def __getattr__(name: str) -> FastAPI:

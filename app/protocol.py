@@ -33,7 +33,6 @@ from app.telemetry.middleware import Observer
 from app.telemetry.record import Record, request_id
 
 _LINGER_S: Final = 1.0
-_BODY_MARGIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Limits:
     Attributes:
         header_bytes: Largest request line and headers together.
         header_s: Time for the headers, from their first byte.
-        body_s: Time for the body that a handler gives.
+        body_s: Time for the body; a little more than handlers give, so that they can answer.
         silent_s: Time without a request in progress.
     """
 
@@ -151,7 +150,7 @@ class Protocol(HttpToolsProtocol):
         if self._header_bytes > self._limits.header_bytes:
             self._refuse_headers()
             return
-        self._enter(Phase.BODY, self._limits.body_s + _BODY_MARGIN_S, self._body_late)
+        self._enter(Phase.BODY, self._limits.body_s, self._body_late)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

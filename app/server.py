@@ -27,6 +27,7 @@ from app.telemetry.middleware import log_request
 _BACKLOG: Final = 2048
 _DATE_S: Final = 1.0
 _LAST_BYTES_S: Final = 2
+_HANDLER_S: Final = 1.0
 
 _log = logging.getLogger("polypseg.server")
 
@@ -133,6 +134,7 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
     context: Context = app.state.context
     config = Config(
         app,
+        interface="asgi3",
         http=Protocol,
         ws="none",
         loop="uvloop",
@@ -147,7 +149,7 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
     config.limits = Limits(
         header_bytes=settings.max_header_bytes,
         header_s=settings.header_timeout_s,
-        body_s=settings.body_timeout_s,
+        body_s=settings.body_timeout_s + _HANDLER_S,
         silent_s=settings.idle_timeout_s,
     )
     config.refusals = Refusals(HEADERS | identity_headers(context.bundle), (log_request,))

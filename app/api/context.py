@@ -20,16 +20,19 @@ class Context:
     Attributes:
         settings: What the operator has set.
         keys: Digests of the API keys; none of them means that everybody may ask.
-        bundle: The verified bundle.
-        predictor: What answers.
+        predictor: What answers, and the bundle that it serves.
         bodies: Memory for request bodies.
     """
 
     settings: Settings
     keys: Digests
-    bundle: Bundle
     predictor: Predictor
     bodies: BodyMemory
+
+    @property
+    def bundle(self) -> Bundle:
+        """The verified bundle."""
+        return self.predictor.bundle
 
 
 def _context(request: Request) -> Context:

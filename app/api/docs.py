@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from html import escape
@@ -68,7 +69,7 @@ def render_docs(description: dict[str, Any], address: str) -> str:
 <title>{escape(info["title"])}</title>
 <style>{_STYLE}</style>
 <h1>{escape(info["title"])} <small>{escape(info["version"])}</small></h1>
-<p>{escape(info["description"].removesuffix(NOTICE))}
+<p>{_prose(info["description"].removesuffix(NOTICE))}
 <p class="notice"><strong>{escape(NOTICE)}</strong>
 <p>For programs: <a href="openapi.json">openapi.json</a>
 <pre>{escape(_CURL.format(address=address))}</pre>
@@ -81,10 +82,15 @@ def render_docs(description: dict[str, Any], address: str) -> str:
 """
 
 
+def _prose(text: str) -> str:
+    """Escape a text and show what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+
+
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     return f"""<section id="{escape(operation["operationId"])}">
 <h3><span class="method">{escape(method.upper())}</span> <code>{escape(path)}</code></h3>
-<p>{escape(operation["description"])}
+<p>{_prose(operation["description"])}
 {_table(_parameters(operation))}
 {_table(_answers(operation))}
 </section>
@@ -93,7 +99,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 
 def _parameters(operation: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for parameter in operation.get("parameters", ()):
-        text = escape(parameter["description"])
+        text = _prose(parameter["description"])
         yield "", f"<code>{escape(parameter['name'])}</code>", f"{parameter['in']}: {text}"
 
 
@@ -120,7 +126,7 @@ def _problems() -> str:
         (
             f' id="{kind.code()}"',
             f"{kind.status} <code>{kind.code()}</code>",
-            escape(kind.__doc__ or "").replace("`", ""),
+            _prose(kind.__doc__ or ""),
         )
         for kind in all_problems()
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -16,7 +18,6 @@ from app.api.problems import (
     BodyTimeout,
     BodyTooLarge,
     InvalidParameter,
-    Problem,
     QueueFull,
     UndecodableImage,
     UnsupportedMediaType,
@@ -59,17 +60,17 @@ async def read(
     max_bytes: int = MAX,
 ) -> bytes:
     with (memory or BodyMemory(10 * MAX)).share() as share:
-        return await read_image(
-            request(chunks), framing, share, max_bytes=max_bytes, timeout_s=5
-        )
+        return await read_image(request(chunks), framing, share, max_bytes=max_bytes, timeout_s=5)
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
-@pytest.mark.parametrize("media_type", [None, "application/octet-stream", "image/jpeg", "IMAGE/PNG"])
+@pytest.mark.parametrize(
+    "media_type", [None, "application/octet-stream", "image/jpeg", "IMAGE/PNG"]
+)
 async def test_raw_body(media_type: str | None) -> None:
     headers = Headers({} if media_type is None else {"content-type": media_type})
     framing = read_framing(headers, url=URL, max_bytes=MAX)
@@ -87,10 +88,8 @@ async def test_form_in_any_pieces(content: bytes, cuts: list[int]) -> None:
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=4))
 async def test_any_bytes_as_a_form_are_an_image_or_a_problem(data: bytes, cuts: list[int]) -> None:
-    try:
+    with suppress(UndecodableImage, InvalidParameter):
         await read(Framing(b"b", None), split(b"--b\r\n" + data, cuts))
-    except Problem as problem:
-        assert problem.status in (400, 422)
 
 
 async def test_what_follows_the_form_is_ignored() -> None:

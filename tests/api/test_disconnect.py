@@ -29,16 +29,12 @@ async def test_work_of_a_caller_who_stays() -> None:
 
 async def test_work_of_a_caller_who_leaves() -> None:
     caller = Caller()
-    cancelled = False
     asyncio.get_running_loop().call_soon(caller.gone.set)
+    work = asyncio.get_running_loop().create_future()
     with pytest.raises(ClientDisconnect):
         async with CancelOnDisconnect(caller.receive):
-            try:
-                await asyncio.get_running_loop().create_future()
-            except asyncio.CancelledError:
-                cancelled = True
-                raise
-    assert cancelled
+            await work
+    assert work.cancelled()
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

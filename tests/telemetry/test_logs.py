@@ -10,7 +10,7 @@ import pytest
 
 from app.telemetry import logs
 
-SECRET = "a patient's name"
+PATIENT = "a patient's name"
 
 
 @pytest.fixture(autouse=True)
@@ -50,17 +50,17 @@ def test_lines_under_the_level_are_left_out(stream: io.StringIO) -> None:
 
 def test_exceptions_keep_their_stack_and_lose_their_words(stream: io.StringIO) -> None:
     def fail() -> None:
-        raise ValueError(SECRET)
+        raise ValueError(PATIENT)
 
     try:
         try:
             fail()
         except ValueError as error:
-            raise RuntimeError(SECRET) from error
+            raise RuntimeError(PATIENT) from error
     except RuntimeError:
         logging.getLogger("polypseg.test").exception("failed")
     (line,) = lines(stream)
-    assert SECRET not in stream.getvalue()
+    assert PATIENT not in stream.getvalue()
     outer, inner = line["error"]  # type: ignore[misc]
     assert outer["type"] == "builtins.RuntimeError"
     assert inner["type"] == "builtins.ValueError"
@@ -69,11 +69,11 @@ def test_exceptions_keep_their_stack_and_lose_their_words(stream: io.StringIO) -
 
 
 def test_chains_that_lead_back_or_are_cut_off_end(stream: io.StringIO) -> None:
-    first, second = ValueError(SECRET), KeyError(SECRET)
+    first, second = ValueError(PATIENT), KeyError(PATIENT)
     first.__cause__, second.__cause__ = second, first
     log = logging.getLogger("polypseg.test")
     log.error("circle", exc_info=first)
-    cut = ValueError(SECRET)
+    cut = ValueError(PATIENT)
     cut.__context__, cut.__suppress_context__ = KeyError(), True
     log.error("cut", exc_info=cut)
     circle, alone = lines(stream)

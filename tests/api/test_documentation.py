@@ -1,0 +1,175 @@
+"""The OpenAPI description says what the service does, and its examples are true."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from app.api import problems
+from app.api.documentation import HEADERS, MASK_HEADERS
+from app.api.examples import EXAMPLE_HEIGHT, EXAMPLE_WIDTH
+from app.api.problems import MEDIA_TYPE, all_problems
+from app.api.schemas import NOTICE, Prediction, ProblemDocument
+from app.imaging import phantom
+from tests.api.conftest import Client
+
+# pycocotools' compiled part is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PREDICT_STATUSES = {"200", "400", "401", "408", "413", "415", "422", "429", "500", "503", "504"}
+
+
+@pytest.fixture
+async def description(client: Client) -> dict[str, Any]:
+    answer = await client.get("/openapi.json")
+    assert answer.status_code == 200
+    document = answer.json()
+    assert isinstance(document, dict)
+    return document
+
+
+def operations(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        operation["operationId"]: operation
+        for methods in description["paths"].values()
+        for operation in methods.values()
+    }
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(reference := node.get("$ref"), str):
+            yield reference
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_operations(description: dict[str, Any]) -> None:
+    assert {
+        (path, method, operation["operationId"])
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    } == {
+        ("/predict", "post", "predict"),
+        ("/predict/png", "post", "predict_png"),
+        ("/predict/json", "post", "predict_json"),
+        ("/predict/overlay", "post", "predict_overlay"),
+        ("/predict/probability", "post", "predict_probability"),
+        ("/health", "get", "health"),
+        ("/health/live", "get", "health_live"),
+        ("/health/ready", "get", "health_ready"),
+        ("/model", "get", "model"),
+        ("/model/card", "get", "model_card"),
+    }
+
+
+def test_notice_is_on_top(description: dict[str, Any]) -> None:
+    assert NOTICE in description["info"]["description"]
+
+
+def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
+    found = set(references(description))
+    assert found
+    for reference in found:
+        node: Any = description
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_statuses_of_predictions(description: dict[str, Any]) -> None:
+    for name, operation in operations(description).items():
+        if name.startswith("predict"):
+            expected = PREDICT_STATUSES | ({"406"} if name == "predict" else set())
+            assert set(operation["responses"]) == expected
+            assert set(operation["requestBody"]["content"]) >= {
+                "multipart/form-data",
+                "application/octet-stream",
+                "image/jpeg",
+            }
+
+
+def test_types_of_answers(description: dict[str, Any]) -> None:
+    types = {
+        name: set(operation["responses"]["200"]["content"])
+        for name, operation in operations(description).items()
+    }
+    assert types == {
+        "predict": {"image/png", "application/json"},
+        "predict_png": {"image/png"},
+        "predict_json": {"application/json"},
+        "predict_overlay": {"image/png"},
+        "predict_probability": {"image/png"},
+        "health": {"application/json"},
+        "health_live": {"application/json"},
+        "health_ready": {"application/json"},
+        "model": {"application/json"},
+        "model_card": {"text/markdown"},
+    }
+
+
+def test_every_answer_documents_its_headers(description: dict[str, Any]) -> None:
+    for operation in operations(description).values():
+        for status, answer in operation["responses"].items():
+            assert answer["description"]
+            assert set(HEADERS) <= set(answer["headers"])
+            assert ("Retry-After" in answer["headers"]) == (status in {"429", "503"})
+            pictures = "image/png" in answer["content"]
+            assert pictures == (set(MASK_HEADERS) <= set(answer["headers"]))
+
+
+def test_keys_are_optional_where_they_may_be_needed(description: dict[str, Any]) -> None:
+    assert description["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
+    for name, operation in operations(description).items():
+        protected = name.startswith(("predict", "model"))
+        assert operation.get("security") == ([{}, {"api_key": []}] if protected else None)
+
+
+def test_problem_examples_are_what_is_sent(description: dict[str, Any]) -> None:
+    kinds = {kind.code(): kind for kind in all_problems()}
+    seen = set()
+    for operation in operations(description).values():
+        for status, answer in operation["responses"].items():
+            for code, example in answer["content"].get(MEDIA_TYPE, {}).get("examples", {}).items():
+                document = ProblemDocument.model_validate(example["value"], extra="forbid")
+                assert document.code == code
+                assert document.status == int(status) == kinds[code].status
+                seen.add(code)
+    outside_of_any_operation = {
+        problems.BadRequest.code(),
+        problems.HeaderTimeout.code(),
+        problems.HeadersTooLarge.code(),
+        problems.MethodNotAllowed.code(),
+    }
+    assert seen == set(kinds) - outside_of_any_operation
+
+
+def test_prediction_example_is_true(description: dict[str, Any]) -> None:
+    for name in ("predict", "predict_json"):
+        answer = operations(description)[name]["responses"]["200"]["content"]["application/json"]
+        document = Prediction.model_validate(answer["example"])
+        assert document.mask.size == (EXAMPLE_HEIGHT, EXAMPLE_WIDTH)
+        run_lengths = coco.frPyObjects(answer["example"]["mask"], EXAMPLE_HEIGHT, EXAMPLE_WIDTH)
+        _, mask = phantom(EXAMPLE_HEIGHT, EXAMPLE_WIDTH)
+        np.testing.assert_array_equal(coco.decode(run_lengths) > 0, mask > 0)
+        assert document.area_px == np.count_nonzero(mask)
+
+
+async def test_the_documents_match_their_schemas(
+    client: Client, png: bytes, description: dict[str, Any]
+) -> None:
+    schemas = description["components"]["schemas"]
+    for path, name in (
+        ("/health", "HealthReport"),
+        ("/health/live", "Alive"),
+        ("/model", "ModelReport"),
+    ):
+        document = (await client.get(path)).json()
+        assert set(document) == set(schemas[name]["properties"])
+    document = (await client.post("/predict/json", content=png)).json()
+    assert set(document) == set(schemas["Prediction"]["properties"])
+    assert set(schemas["Prediction"]["required"]) == set(document)

@@ -1,0 +1,336 @@
+"""What a connection may cost: real sockets against the protocol alone, with a tiny application."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from app.protocol import Config, Limits, Phase, Protocol, Refusals
+from app.telemetry.record import Record
+from tests.waiting import until
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Server:
+    """A listening protocol, with what it has seen."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.connections: list[Protocol] = []
+        self.bodies: list[bytes] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.reached = asyncio.Event()
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the number of bytes; `/early` does not read them."""
+        size = 0
+        if scope["path"] == "/big":
+            size = 20_000_000
+        elif scope["path"] != "/early":
+            body = await Request(scope, receive).body()
+            self.bodies.append(body)
+            size = len(body)
+        self.reached.set()
+        await self.hold.wait()
+        text = "x" * size if scope["path"] == "/big" else str(size)
+        await PlainTextResponse(text)(scope, receive, send)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to it."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def exchange(self, data: bytes) -> bytes:
+        """Send bytes and return everything that comes until the connection is closed."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+
+Listening = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture
+def listening() -> Listening:
+    """Listen with limits of one's own."""
+
+    @asynccontextmanager
+    async def listen(
+        header_bytes: int = 400, header_s: float = 5, body_s: float = 5, silent_s: float = 5
+    ) -> AsyncIterator[Server]:
+        server = Server()
+        config = Config(
+            server.app,
+            interface="asgi3",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+        )
+        config.limits = Limits(header_bytes, header_s, body_s, silent_s)
+        config.refusals = Refusals({"X-Model": "tiny/1"}, (server.records.append,))
+        config.load()
+        state = ServerState()
+
+        def connection() -> Protocol:
+            protocol = Protocol(config, state, {})
+            server.connections.append(protocol)
+            return protocol
+
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(connection, "127.0.0.1", 0)
+        server.port = listener.sockets[0].getsockname()[1]
+        try:
+            yield server
+        finally:
+            listener.close()
+            for protocol in server.connections:
+                protocol.transport.abort()
+            for task in list(state.tasks):
+                task.cancel()
+            await asyncio.gather(*state.tasks, return_exceptions=True)
+
+    return listen
+
+
+def problem(answer: bytes) -> dict[str, object]:
+    """Check the shape of a refusal and return its document."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    document = json.loads(body)
+    assert isinstance(document, dict)
+    assert re.fullmatch(rf"HTTP/1\.1 {document['status']} [A-Z].*", status)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["content-length"] == str(len(body))
+    assert headers["connection"] == "close"
+    assert headers["x-request-id"] == document["request_id"]
+    assert headers["x-model"] == "tiny/1"
+    assert headers["server-timing"].startswith("total;dur=")
+    return document
+
+
+async def test_keep_alive(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        for _ in range(3):
+            writer.write(GET)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            assert await reader.readexactly(1) == b"0"
+        assert len(server.connections) == 1
+        assert not server.records
+        writer.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(listening: Listening) -> None:
+    async with listening() as server:
+        post = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+        last = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + last)
+        assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"3", b"2", b"0"]
+        assert server.bodies == [b"abc", b"de", b""]
+
+
+async def test_silent_connection_is_closed(listening: Listening) -> None:
+    async with listening(silent_s=0.05) as server:
+        assert await server.exchange(b"") == b""
+        # Empty lines before a request are allowed, and are no request.
+        assert await server.exchange(b"\r\n\r\n") == b""
+        assert not server.records
+
+
+async def test_silence_after_an_answer_is_closed(listening: Listening) -> None:
+    async with listening(silent_s=0.05) as server:
+        assert (await server.exchange(GET)).endswith(b"0")
+
+
+async def test_slow_headers(listening: Listening) -> None:
+    async with listening(header_s=0.05) as server:
+        answer = problem(await server.exchange(b"GET / HTTP/1.1\r\nHost:"))
+        assert (answer["status"], answer["code"]) == (408, "header-timeout")
+        (record,) = server.records
+        assert (record.status, record.code) == (408, "header-timeout")
+        assert record.bytes_out > 0
+        assert record.total_ms is not None
+
+
+async def test_answering_has_no_limit_of_its_own(listening: Listening) -> None:
+    async with listening(header_s=0.05, body_s=0.05, silent_s=0.05) as server:
+        server.hold.clear()
+        asyncio.get_running_loop().call_later(0.2, server.hold.set)
+        assert (await server.exchange(GET)).endswith(b"0")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 400 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n",
+        # Two requests in one packet: the second one is too large.
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n" + GET,
+    ],
+)
+async def test_large_headers_that_are_complete(listening: Listening, head: bytes) -> None:
+    async with listening() as server:
+        answer = problem(await server.exchange(head))
+        assert (answer["status"], answer["code"]) == (431, "headers-too-large")
+        assert len(server.records) == 1
+        assert not server.bodies
+
+
+async def test_a_header_that_never_ends(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(20):
+            writer.write(b"x" * 50)
+            await asyncio.sleep(0)
+            await writer.drain()
+        answer = problem(await asyncio.wait_for(reader.read(), 5))
+        assert answer["code"] == "headers-too-large"
+        writer.close()
+
+
+async def test_headers_right_at_the_limit(listening: Listening) -> None:
+    fixed = len(b"/") + len(b"X: \r\n") + len(b"Connection: close\r\n")
+    for extra, status in ((0, b"200"), (1, b"431")):
+        async with listening(header_bytes=400) as server:
+            value = b"x" * (400 - fixed + extra)
+            head = b"GET / HTTP/1.1\r\nConnection: close\r\nX: " + value + b"\r\n\r\n"
+            assert (await server.exchange(head)).split()[1] == status
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET  \r\n\r\n"],
+)
+async def test_what_is_no_http(listening: Listening, data: bytes) -> None:
+    async with listening() as server:
+        answer = problem(await server.exchange(data))
+        assert (answer["status"], answer["code"]) == (400, "bad-request")
+
+
+async def test_nonsense_behind_a_request_does_not_spoil_its_answer(listening: Listening) -> None:
+    async with listening() as server:
+        server.hold.clear()
+        reader, writer = await server.connect()
+        writer.write(GET)
+        await server.reached.wait()
+        writer.write(b"nonsense\r\n\r\n" + GET)
+        await until(lambda: server.connections[0]._phase is Phase.CLOSING)
+        server.hold.set()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.count(b"HTTP/1.1") == 1
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer
+        assert len(server.bodies) == 1
+        writer.close()
+
+
+async def test_body_of_an_early_answer_is_dropped(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST /early HTTP/1.1\r\nContent-Length: 300000\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await reader.readexactly(1)
+        writer.write(b"x" * 300_000 + GET)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(1) == b"0"
+        assert server.bodies == [b""]
+        writer.close()
+
+
+async def test_body_that_nobody_reads_and_that_never_ends(listening: Listening) -> None:
+    async with listening(body_s=0.05) as server:
+        head = b"POST /early HTTP/1.1\r\nContent-Length: 300000\r\n\r\n"
+        assert (await server.exchange(head + b"x")).endswith(b"\r\n\r\n0")
+
+
+async def test_time_in_which_we_do_not_read_does_not_count(listening: Listening) -> None:
+    async with listening(body_s=0.2) as server:
+        reader, writer = await server.connect()
+        server.hold.clear()
+        # The second request waits for the first: its body is held back by us.
+        writer.write(GET + b"POST / HTTP/1.1\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000)
+        await server.reached.wait()
+        late = server.connections[0]._body_late
+        await until(lambda: server.connections[0].flow.read_paused)
+        late()
+        assert not server.connections[0].transport.is_closing()
+        server.hold.set()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await reader.readuntil(b"400000")
+        writer.close()
+
+
+async def test_trailers_are_no_headers(listening: Listening) -> None:
+    async with listening() as server:
+        head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        answer = await server.exchange(head + b"3\r\nabc\r\n0\r\nAuthorization: x\r\n\r\n")
+        assert answer.endswith(b"3")
+        assert (b"authorization", b"x") not in server.connections[0].headers
+
+
+async def test_caller_who_does_not_read_is_dropped(listening: Listening) -> None:
+    async with listening(silent_s=0.05) as server:
+        _, writer = await server.connect()
+        writer.write(b"GET /big HTTP/1.1\r\n\r\n")
+        await server.reached.wait()
+        connection = server.connections[0]
+        await until(lambda: connection not in connection.connections)
+        writer.close()
+
+
+async def test_caller_who_does_not_read_and_wants_to_close_is_dropped(
+    listening: Listening,
+) -> None:
+    async with listening(silent_s=0.05) as server:
+        _, writer = await server.connect()
+        writer.write(b"GET /big HTTP/1.1\r\nConnection: close\r\n\r\n")
+        await server.reached.wait()
+        connection = server.connections[0]
+        await until(lambda: connection not in connection.connections)
+        writer.close()
+
+
+async def test_shutdown_closes_what_is_idle_and_finishes_the_rest(listening: Listening) -> None:
+    async with listening() as server:
+        idle, idle_writer = await server.connect()
+        idle_writer.write(GET)
+        await idle.readuntil(b"\r\n\r\n0")
+        server.hold.clear()
+        server.reached.clear()
+        busy, busy_writer = await server.connect()
+        busy_writer.write(GET)
+        await server.reached.wait()
+        for connection in list(server.connections):
+            connection.shutdown()
+        assert await idle.read() == b""
+        server.hold.set()
+        answer = await busy.read()
+        assert answer.endswith(b"0")
+        assert b"connection: close" in answer
+        for writer in (idle_writer, busy_writer):
+            writer.close()
+
+
+async def test_shutdown_leaves_a_refusal_to_its_linger(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(b"nonsense\r\n\r\n")
+        await until(lambda: server.records)
+        server.connections[0].shutdown()
+        assert problem(await reader.read())["code"] == "bad-request"
+        writer.close()
