@@ -141,9 +141,11 @@ def _progress(console: Console) -> Progress:
 def _table(results: Sequence[Result]) -> Table:
     heading, *lines = result_lines(results)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in heading:
+    for place, name in enumerate(heading):
         # Names break after a slash, and intervals fall below their values where it is narrow.
-        table.add_column(name.replace("/", "/\n"), min_width=13, overflow="fold")
+        table.add_column(
+            name.replace("/", "/\n"), min_width=13, no_wrap=place == 0, overflow="fold"
+        )
     for line in lines:
         table.add_row(*line)
     return table
