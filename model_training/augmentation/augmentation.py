@@ -1,0 +1,53 @@
+"""The chain from a training example to another one that could have been recorded."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_training.augmentation.colour import Colour
+from model_training.augmentation.geometry import Geometry
+from model_training.augmentation.optics import Optics
+from model_training.augmentation.signal import Signal
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """A chain of stages in the order in which an endoscope would cause them.
+
+    `Augmentation()` changes nothing; `ROBUST` is meant for training. Lengths are fractions of a
+    side, so that one setting means the same at every input size.
+
+    Attributes:
+        geometry: Flips and the warp; the only stage that moves the mask.
+        colour: Lamp, white balance and tone curve.
+        optics: Blur and colour fringes.
+        signal: Resolution, noise, fields, sharpening; JPEG comes last of all.
+    """
+
+    geometry: Geometry = field(default_factory=Geometry)
+    colour: Colour = field(default_factory=Colour)
+    optics: Optics = field(default_factory=Optics)
+    signal: Signal = field(default_factory=Signal)
+
+    def __call__(
+        self, image: Pixels, mask: Pixels, rng: np.random.Generator
+    ) -> tuple[Pixels, Pixels]:
+        """Make another example of an example; the inputs are not changed.
+
+        Args:
+            image: uint8 `[h, w, 3]`, RGB.
+            mask: uint8 `[h, w]`, 0 or 1.
+            rng: Source of all choices: equal generators give equal examples.
+
+        Returns:
+            Image and mask of the same shapes, types and ranges, contiguous in memory.
+        """
+        image, mask = self.geometry(image, mask, rng)
+        image = self.colour(image, rng)
+        image = self.optics(image, rng)
+        image = self.signal.degrade(image, rng)
+        image = self.signal.compress(image, rng)
+        return np.ascontiguousarray(image), np.ascontiguousarray(mask)

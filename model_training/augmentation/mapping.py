@@ -1,0 +1,50 @@
+"""Augmentation as a step of a tf.data pipeline."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from model_training.augmentation.augmentation import Augmentation, Pixels
+
+
+def generator(seed: NDArray[np.int32]) -> np.random.Generator:
+    """Return the generator that a seed stands for.
+
+    Args:
+        seed: int32 `[2]`, any values.
+
+    Returns:
+        A generator that depends on nothing else.
+    """
+    return np.random.default_rng(np.ascontiguousarray(seed, np.int32).view(np.uint32))
+
+
+def as_map(augmentation: Augmentation) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """Return the function for `tf.data.Dataset.map`.
+
+    Every choice derives from the seed, so that any example of any epoch can be made again. Most
+    of the work is done by OpenCV, which lets go of the interpreter: parallel calls pay.
+
+    Args:
+        augmentation: What to apply.
+
+    Returns:
+        A function of image uint8 `[h, w, 3]`, mask uint8 `[h, w]` (0 or 1) and seed int32 `[2]`
+        that gives image and mask of the same static shapes.
+    """
+
+    def augment(image: Pixels, mask: Pixels, seed: NDArray[np.int32]) -> tuple[Pixels, Pixels]:
+        return augmentation(image, mask, generator(seed))
+
+    def apply(image: Any, mask: Any, seed: Any) -> tuple[Any, Any]:
+        # Not stateful: the seed decides everything. Under `enable_op_determinism` tf.data would
+        # run a stateful function one call at a time.
+        made = tf.numpy_function(augment, (image, mask, seed), (tf.uint8, tf.uint8), stateful=False)
+        made[0].set_shape(image.shape)
+        made[1].set_shape(mask.shape)
+        return made[0], made[1]
+
+    return apply

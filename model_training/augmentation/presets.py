@@ -1,0 +1,53 @@
+"""Augmentations by name."""
+
+from model_training.augmentation.augmentation import Augmentation
+from model_training.augmentation.colour import Colour
+from model_training.augmentation.geometry import Geometry
+from model_training.augmentation.optics import Optics
+from model_training.augmentation.signal import Signal
+
+ROBUST = Augmentation(
+    geometry=Geometry(
+        flip=0.5,
+        probability=0.9,
+        rotation=180.0,
+        scale_min=0.6,
+        scale_max=1.6,
+        aspect=1.3,
+        shear=0.12,
+        translation=0.1,
+        perspective=0.12,
+        elastic=0.012,
+        reflection=0.4,
+    ),
+    colour=Colour(
+        probability=0.85,
+        exposure=0.5,
+        brightness=0.06,
+        contrast=1.3,
+        gamma=1.35,
+        saturation=0.4,
+        hue=8.0,
+        white_balance=0.25,
+        cast=0.05,
+        cast_strength=0.8,
+        narrow_band=0.03,
+    ),
+    optics=Optics(blur=0.2, blur_size=0.014, fringes=0.05, fringes_size=0.02),
+    signal=Signal(
+        resample=0.15,
+        resample_min=0.35,
+        noise=0.2,
+        noise_deviation=12.0,
+        interlace=0.02,
+        interlace_shift=0.02,
+        sharpen=0.1,
+        sharpen_amount=1.2,
+        jpeg=0.3,
+        jpeg_quality_min=25,
+        jpeg_quality_max=90,
+    ),
+)
+"""For networks that must work in hospitals and with cameras that no training frame comes from."""
+
+AUGMENTATIONS = {"none": Augmentation(), "robust": ROBUST}
