@@ -11,7 +11,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import STRIPOFFSETS, TILEOFFSETS, ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from app.imaging.errors import TooManyPixels, UndecodableImage
@@ -31,6 +31,7 @@ _PLUGINS: Final[dict[str, type[ImageFile]]] = {
     "WEBP": WebPImageFile,
 }
 
+_MAX_STRIPS: Final = 65_536
 _ORIENTATION: Final = 0x0112  # EXIF and TIFF share the tag
 _TRANSPOSED: Final = frozenset({5, 6, 7, 8})
 
@@ -117,6 +118,8 @@ def open_image(data: bytes, *, max_pixels: int | None = None) -> tuple[Header, I
 
 def _open(data: bytes, name: str) -> ImageFile:
     try:
+        if name == "TIFF":
+            _check_strips(data)
         return _PLUGINS[name](BoundedReader(data))
     except UndecodableImage:
         raise
@@ -124,6 +127,18 @@ def _open(data: bytes, name: str) -> ImageFile:
         pass
     # Raised out here, so that no traceback carries Pillow's words, which quote the input.
     raise UndecodableImage(f"The header of the {name} is truncated or damaged.")
+
+
+def _check_strips(data: bytes) -> None:
+    # Pillow makes an object of every strip as it opens a file: microseconds each, but there is
+    # room for millions.
+    reader = BoundedReader(data)
+    header = reader.read(16 if data[2:4] in {b"+\0", b"\0+"} else 8)
+    directory = ImageFileDirectory_v2(header)
+    reader.seek(directory.next)
+    directory.load(reader)
+    if max(len(directory.get(tag, ())) for tag in (STRIPOFFSETS, TILEOFFSETS)) > _MAX_STRIPS:
+        raise UndecodableImage("The TIFF consists of too many strips or tiles.")
 
 
 def _check_size(size: tuple[int, int], limit: int | None) -> None:
