@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
 from model_training.augmentation.optics import Optics
+from model_training.augmentation.scene import Scene
 from model_training.augmentation.signal import Signal
+from model_training.augmentation.surround import Surround
 
 Pixels = NDArray[np.uint8]
 
@@ -22,15 +24,19 @@ class Augmentation:
 
     Attributes:
         geometry: Flips and the warp; the only stage that moves the mask.
+        scene: Uneven light, highlights, things in front of the mucosa.
         colour: Lamp, white balance and tone curve.
         optics: Blur and colour fringes.
         signal: Resolution, noise, fields, sharpening; JPEG comes last of all.
+        surround: Borders, insets, text; cuts out of the mask what it covers.
     """
 
     geometry: Geometry = field(default_factory=Geometry)
+    scene: Scene = field(default_factory=Scene)
     colour: Colour = field(default_factory=Colour)
     optics: Optics = field(default_factory=Optics)
     signal: Signal = field(default_factory=Signal)
+    surround: Surround = field(default_factory=Surround)
 
     def __call__(
         self, image: Pixels, mask: Pixels, rng: np.random.Generator
@@ -46,8 +52,10 @@ class Augmentation:
             Image and mask of the same shapes, types and ranges, contiguous in memory.
         """
         image, mask = self.geometry(image, mask, rng)
+        image = self.scene(image, rng)
         image = self.colour(image, rng)
         image = self.optics(image, rng)
         image = self.signal.degrade(image, rng)
+        image, mask = self.surround(image, mask, rng)
         image = self.signal.compress(image, rng)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)

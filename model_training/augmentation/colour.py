@@ -14,7 +14,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 # Narrow-band imaging shows the 540 nm band as red and the 415 nm band as green and blue
 # (Gono et al., J. Biomed. Opt. 9 (2004) 568-577); a white-light frame comes closest to these
 # bands in its green and blue channels.
-_NARROW_BAND = np.array([[0.0, 1.0, 0.0], [0.0, 0.4, 0.8], [0.0, 0.25, 0.85]])
+_NARROW_BAND = np.array([[0.0, 1.1, 0.0], [0.0, 0.4, 0.8], [0.0, 0.25, 0.85]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Colour:
         return np.asarray(cv2.LUT(image, self._tones(rng)), np.uint8) if usual else image
 
     def _cast(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Draw gains in stops; red stays ahead of green and blue in the mucosa most of the time."""
+        """Draw the gains of the channels, in stops."""
         directions = np.array([[-1.0, 0.4, -0.4], [-1, 0.1, 0.6], [0.2, 0.2, -1], [0.3, -1, -0.5]])
         strength = self.cast_strength * rng.uniform(0.4, 1.0)
         return np.asarray(strength * directions[rng.integers(len(directions))], np.float64)
@@ -88,7 +88,7 @@ class Colour:
         gamma = np.exp(rng.uniform(-1.0, 1.0) * np.log(self.gamma))
         tones = np.clip(np.linspace(0.0, exposure, 256), 0.0, 1.0) ** gamma
         tones = (tones - 0.5) * contrast + 0.5 + offset
-        return np.rint(np.clip(tones, 0.0, 1.0) * 255.0).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(tones, 0.0, 1.0) * 255.0), np.uint8)
 
 
 def _blend(matrix: Matrix, weight: float) -> Matrix:

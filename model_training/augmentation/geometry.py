@@ -1,7 +1,6 @@
 """Where things are: flips and one combined warp of the image and its mask."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,8 +27,6 @@ class Geometry:
         perspective: Greatest change of depth between the centre and an edge, as a fraction.
         elastic: Standard deviation of a smooth random displacement, as a fraction of the shorter
             side.
-        reflection: Probability that the picture is mirrored where the warp looks beyond its edge;
-            otherwise it is black there, as around the field of an endoscope.
     """
 
     flip: float = 0.0
@@ -42,7 +39,6 @@ class Geometry:
     translation: float = 0.0
     perspective: float = 0.0
     elastic: float = 0.0
-    reflection: float = 0.0
 
     def __call__(
         self, image: Pixels, mask: Pixels, rng: np.random.Generator
@@ -67,11 +63,9 @@ class Geometry:
             moved = _wander(height, width, self.elastic * min(height, width), rng)
             columns += moved[..., 0]
             rows += moved[..., 1]
-        mirrored = rng.random() < self.reflection
-        border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
         return (
-            _remap(image, columns, rows, cv2.INTER_LINEAR, border),
-            _remap(mask, columns, rows, cv2.INTER_NEAREST, border),
+            _remap(image, columns, rows, cv2.INTER_LINEAR),
+            _remap(mask, columns, rows, cv2.INTER_NEAREST),
         )
 
     def _matrix(
@@ -122,6 +116,9 @@ def _wander(
     return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _remap(source: Pixels, columns: Any, rows: Any, interpolation: int, border: int) -> Pixels:
-    moved = cv2.remap(source, columns, rows, interpolation, borderMode=border)
-    return np.asarray(moved, np.uint8)
+def _remap(
+    source: Pixels, columns: NDArray[np.float32], rows: NDArray[np.float32], interpolation: int
+) -> Pixels:
+    # Black beyond the edge, as around the field of an endoscope: mirroring would show polyps twice.
+    border = cv2.BORDER_CONSTANT
+    return np.asarray(cv2.remap(source, columns, rows, interpolation, borderMode=border), np.uint8)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from model_training.augmentation.augmentation import Augmentation, Pixels
 
+TensorMap = Callable[[Any, Any, Any], tuple[Any, Any]]
+
 
 def generator(seed: NDArray[np.int32]) -> np.random.Generator:
     """Return the generator that a seed stands for.
@@ -22,7 +24,7 @@ def generator(seed: NDArray[np.int32]) -> np.random.Generator:
     return np.random.default_rng(np.ascontiguousarray(seed, np.int32).view(np.uint32))
 
 
-def as_map(augmentation: Augmentation) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+def as_map(augmentation: Augmentation) -> TensorMap:
     """Return the function for `tf.data.Dataset.map`.
 
     Every choice derives from the seed, so that any example of any epoch can be made again. Most
@@ -39,6 +41,7 @@ def as_map(augmentation: Augmentation) -> Callable[[Any, Any, Any], tuple[Any, A
     def augment(image: Pixels, mask: Pixels, seed: NDArray[np.int32]) -> tuple[Pixels, Pixels]:
         return augmentation(image, mask, generator(seed))
 
+    @tf.autograph.experimental.do_not_convert
     def apply(image: Any, mask: Any, seed: Any) -> tuple[Any, Any]:
         # Not stateful: the seed decides everything. Under `enable_op_determinism` tf.data would
         # run a stateful function one call at a time.
@@ -47,4 +50,5 @@ def as_map(augmentation: Augmentation) -> Callable[[Any, Any, Any], tuple[Any, A
         made[1].set_shape(mask.shape)
         return made[0], made[1]
 
-    return apply
+    mapping: TensorMap = apply
+    return mapping

@@ -4,7 +4,9 @@ from model_training.augmentation.augmentation import Augmentation
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
 from model_training.augmentation.optics import Optics
+from model_training.augmentation.scene import Scene
 from model_training.augmentation.signal import Signal
+from model_training.augmentation.surround import Surround
 
 ROBUST = Augmentation(
     geometry=Geometry(
@@ -18,19 +20,26 @@ ROBUST = Augmentation(
         translation=0.1,
         perspective=0.12,
         elastic=0.012,
-        reflection=0.4,
+    ),
+    scene=Scene(
+        illumination=0.2,
+        illumination_strength=0.35,
+        highlights=0.15,
+        highlights_size=0.016,
+        cutouts=0.1,
+        cutouts_size=0.14,
     ),
     colour=Colour(
         probability=0.85,
         exposure=0.5,
         brightness=0.06,
-        contrast=1.3,
-        gamma=1.35,
+        contrast=1.25,
+        gamma=1.3,
         saturation=0.4,
         hue=8.0,
         white_balance=0.25,
         cast=0.05,
-        cast_strength=0.8,
+        cast_strength=0.5,
         narrow_band=0.03,
     ),
     optics=Optics(blur=0.2, blur_size=0.014, fringes=0.05, fringes_size=0.02),
@@ -47,6 +56,7 @@ ROBUST = Augmentation(
         jpeg_quality_min=25,
         jpeg_quality_max=90,
     ),
+    surround=Surround(border=0.2, border_size=0.22, inset=0.08, inset_size=0.3, text=0.08),
 )
 """For networks that must work in hospitals and with cameras that no training frame comes from."""
 
