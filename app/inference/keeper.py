@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.batcher import Batcher
-from app.inference.engine import EngineError
 from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
@@ -59,7 +58,7 @@ class Keeper:
     @property
     def reason(self) -> str:
         """Why the state is what it is, in one line."""
-        return f"The last run failed: {self._doubt}" if self._doubt else self._reason
+        return self._doubt or self._reason
 
     @property
     def rate(self) -> float:
@@ -76,8 +75,12 @@ class Keeper:
         )
 
     @property
-    def _doubt(self) -> EngineError | None:
-        return self.batcher.last_error if self.batcher else None
+    def _doubt(self) -> str | None:
+        if self.batcher and self.batcher.lost.done():
+            return self.batcher.lost.result()
+        if self.batcher and self.batcher.last_error:
+            return f"The last run failed: {self.batcher.last_error}"
+        return None
 
     async def keep(self) -> None:
         """Load, serve and replace engines until there is no hope; never raises."""
@@ -88,7 +91,7 @@ class Keeper:
                 self._tally.engines_lost += 1
                 self._give_up_if_hopeless(loaded, cause)
                 self._enter(State.DEGRADED, f"{cause} A new engine is being loaded.")
-                loaded = await asyncio.wait_for(self._load(), RELOAD_SECONDS)
+                loaded = await self._reload()
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no engine
             self._enter(State.FAILED, str(error) or type(error).__name__)
             self.failed.set()
@@ -101,6 +104,14 @@ class Keeper:
         if now - self._lost_at < _RELAPSE_SECONDS:
             raise EngineLost(f"{cause} It is the second time within 10 minutes.")
         self._lost_at = now
+
+    async def _reload(self) -> Loaded:
+        try:
+            return await asyncio.wait_for(self._load(), RELOAD_SECONDS)
+        except TimeoutError as error:
+            raise EngineLost(
+                f"Loading a new engine took longer than {RELOAD_SECONDS:.0f} s."
+            ) from error
 
     async def _load(self) -> Loaded:
         thread = Threads(1, "load")
@@ -121,7 +132,9 @@ class Keeper:
         self.settled.set()
         try:
             await asyncio.wait((probe, batcher.lost), return_when=asyncio.FIRST_COMPLETED)
-            return batcher.lost.result() if batcher.lost.done() else str(probe.exception())
+            if not batcher.lost.done():
+                await probe  # it only ends by itself if it is broken
+            return await batcher.lost
         finally:
             self.batcher = None
             batcher.close("The engine was closed.")

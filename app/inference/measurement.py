@@ -17,7 +17,7 @@ SAME = 0.10
 CPU_BUCKETS = (1, 2)
 GPU_BUCKETS = (1, 4, 16, 64)
 _WARM_RUNS = 2
-_TIMED_RUNS = 3
+_LEAST_RUNS, _MOST_RUNS = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def measure(
         image: uint8 `[h, w, 3]`, an image as the engine will see them.
         buckets: Batch sizes to try, rising.
         slots: Batches to run at once.
-        seconds: How long to time each bucket, at least three runs.
+        seconds: How long to time each bucket, at least 3 and at most 20 runs.
         clock: What time is measured with.
 
     Raises:
@@ -138,7 +138,7 @@ def _time_runs(
     def work(_: int) -> list[float]:
         runs: list[float] = []
         until = clock() + seconds
-        while len(runs) < _TIMED_RUNS or clock() < until:
+        while len(runs) < _LEAST_RUNS or (len(runs) < _MOST_RUNS and clock() < until):
             began = clock()
             engine.infer(batch)
             runs.append(clock() - began)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 # Seconds of busy time, and of other time, after which a figure has lost most of its weight.
 _BUSY_MEMORY = 10.0
 _IDLE_MEMORY = 60.0
+# The weight of the seed, so that the first answers of a busy time do not shake the estimate.
+_SEED_SECONDS = 0.5
 
 
 class Throughput:
@@ -18,7 +20,7 @@ class Throughput:
     seed, or else one bad spell could close the house for good.
 
     Args:
-        seed: What was measured at start-up; it counts as one second of answers, always.
+        seed: What was measured at start-up; it keeps a small weight for ever.
         saturation: How many requests must be at work for the path to be busy.
         clock: Seconds, monotonic.
     """
@@ -40,7 +42,7 @@ class Throughput:
     def rate(self) -> float:
         """Answers per second."""
         self._note()
-        return (self._answers + self._seed()) / (self._seconds + 1.0)
+        return (self._answers + _SEED_SECONDS * self._seed()) / (self._seconds + _SEED_SECONDS)
 
     @contextmanager
     def work(self, *, answers: bool) -> Iterator[None]:

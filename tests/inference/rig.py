@@ -1,7 +1,7 @@
 """A fake engine for the batcher: each run waits until the test says how it ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -43,3 +43,8 @@ class Rig:
     def sizes(self) -> list[int]:
         """The members of every run so far."""
         return [len(run.items) for run in self.runs]
+
+
+async def gather(tasks: Iterable[Awaitable[int]]) -> list[int]:
+    """Await all and return what they gave."""
+    return list(await asyncio.gather(*tasks))

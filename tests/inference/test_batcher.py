@@ -1,3 +1,5 @@
+"""How batches are formed, and what becomes of each request, in virtual time."""
+
 import asyncio
 import math
 
@@ -8,7 +10,7 @@ from app.inference.engine import EngineError, OutOfMemory
 from app.inference.errors import DeadlineExceeded, EngineLost
 from app.inference.tally import Tally
 from tests.inference.clock import run, settle
-from tests.inference.rig import Rig
+from tests.inference.rig import Rig, gather
 
 
 class House:
@@ -133,7 +135,7 @@ def test_item_cancelled_in_the_moment_the_batch_is_formed_never_runs() -> None:
         assert house.rig.runs[1].items == [2]
         assert house.tally.dropped == {"cancelled": 1}
         house.rig.running[0].succeed()
-        assert await asyncio.gather(first, third) == [0, 4]
+        assert await gather((first, third)) == [0, 4]
 
     run(main())
 
@@ -150,7 +152,7 @@ def test_cancelling_a_member_of_a_run_leaves_its_neighbours_alone() -> None:
         for _ in range(2):
             house.rig.running[0].succeed()
             await settle()
-        assert await asyncio.gather(first, third) == [4, 16]
+        assert await gather((first, third)) == [4, 16]
         assert house.tally.dropped == {}
 
     run(main())
@@ -168,7 +170,7 @@ def test_expired_item_is_answered_when_the_batch_is_formed_and_never_runs() -> N
         await settle()
         assert house.rig.runs[1].items == [3]
         house.rig.running[0].succeed()
-        assert await asyncio.gather(first, fine) == [0, 9]
+        assert await gather((first, fine)) == [0, 9]
         for task in (late, exact):
             with pytest.raises(DeadlineExceeded):
                 await task
@@ -214,7 +216,7 @@ def test_members_of_a_failed_batch_run_alone_once() -> None:
                 house.rig.running[0].succeed()
             await settle()
         assert house.rig.running == []
-        assert await asyncio.gather(first, tasks[0], tasks[2]) == [0, 1, 9]
+        assert await gather((first, tasks[0], tasks[2])) == [0, 1, 9]
         with pytest.raises(EngineError, match="poison"):
             await tasks[1]
         assert house.tally.dropped == {"failed": 1}
@@ -255,7 +257,7 @@ def test_the_dead_are_not_run_again() -> None:
         await settle()
         assert house.rig.running[0].items == [3]
         house.rig.running[0].succeed()
-        assert await asyncio.gather(first, fine) == [0, 9]
+        assert await gather((first, fine)) == [0, 9]
         with pytest.raises(DeadlineExceeded):
             await late
 

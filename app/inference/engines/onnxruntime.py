@@ -81,33 +81,36 @@ def _session_options(threads: int) -> ort.SessionOptions:
 
 
 def _check_signature(bundle: Bundle, session: ort.InferenceSession) -> None:
-    height, width = bundle.manifest.input_height, bundle.manifest.input_width
-    inputs = [(node.name, node.type, tuple(node.shape)) for node in session.get_inputs()]
-    (name, kind, shape), *others = inputs
-    batch, *rest = shape or (0,)
-    fits = name == "image" and kind == "tensor(uint8)" and rest == [height, width, 3]
-    if others or not fits or isinstance(batch, int):
+    size = [bundle.manifest.input_height, bundle.manifest.input_width]
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or not _is_image(inputs[0], size):
         raise BundleError(
             f"Bundle '{bundle.path}': 'model.onnx' takes {_describe(inputs)}, "
-            f"expected image tensor(uint8) [N, {height}, {width}, 3] with a free N."
+            f"expected image tensor(uint8) [N, {size[0]}, {size[1]}, 3] with a free N."
         )
-    outputs = [(node.name, node.type, tuple(node.shape)) for node in session.get_outputs()]
-    for name, kind, shape in outputs:
-        # Symbolic dimensions carry no size; what a run returns is checked while warming up.
-        known = (None, height, width)
-        agree = len(shape) == len(known) and all(
-            not isinstance(size, int) or size == want
-            for size, want in zip(shape, known, strict=True)
+    if not any(_is_probability(node, size) for node in outputs):
+        raise BundleError(
+            f"Bundle '{bundle.path}': 'model.onnx' gives {_describe(outputs)}, "
+            f"expected probability tensor(float) [N, {size[0]}, {size[1]}] with a free N."
         )
-        if name == "probability" and kind == "tensor(float)" and agree:
-            return
-    raise BundleError(
-        f"Bundle '{bundle.path}': 'model.onnx' gives {_describe(outputs)}, "
-        f"expected probability tensor(float) [N, {height}, {width}] with a free N."
+
+
+def _is_image(node: ort.NodeArg, size: list[int]) -> bool:
+    if (node.name, node.type, len(node.shape)) != ("image", "tensor(uint8)", 4):
+        return False
+    return not isinstance(node.shape[0], int) and node.shape[1:] == [*size, 3]
+
+
+def _is_probability(node: ort.NodeArg, size: list[int]) -> bool:
+    if (node.name, node.type, len(node.shape)) != ("probability", "tensor(float)", 3):
+        return False
+    # A symbolic dimension tells no size; what a run returns is checked while warming up.
+    return not isinstance(node.shape[0], int) and all(
+        given == wanted or not isinstance(given, int)
+        for given, wanted in zip(node.shape[1:], size, strict=True)
     )
 
 
-def _describe(nodes: list[tuple[str, str, tuple[object, ...]]]) -> str:
-    return "; ".join(
-        f"{name} {kind} [{', '.join(str(size) for size in shape)}]" for name, kind, shape in nodes
-    )
+def _describe(nodes: list[ort.NodeArg]) -> str:
+    described = (f"{node.name} {node.type} [{', '.join(map(str, node.shape))}]" for node in nodes)
+    return "; ".join(described) or "nothing"

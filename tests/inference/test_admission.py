@@ -1,0 +1,154 @@
+"""Who is let in, and what the others are told."""
+
+import asyncio
+import math
+import random
+from contextlib import ExitStack
+
+import pytest
+
+from app.inference.admission import Admission
+from app.inference.errors import Draining, QueueFull
+from app.inference.tally import Tally
+from app.inference.throughput import Throughput
+from tests.inference.clock import run, settle
+
+
+def make(rate: float = 10.0, floor: int = 2, deadline: float = 10.0) -> tuple[Admission, Tally]:
+    tally = Tally()
+    return Admission(lambda: rate, lambda: floor, deadline, tally), tally
+
+
+@pytest.mark.parametrize(
+    ("rate", "floor", "deadline", "limit"),
+    [(10, 2, 10, 50), (10, 2, 4, 20), (0.1, 2, 10, 2), (0.1, 128, 10, 128), (0.59, 2, 10, 2)],
+)
+def test_limit_is_rate_times_half_the_deadline(
+    rate: float, floor: int, deadline: float, limit: int
+) -> None:
+    admission, _ = make(rate, floor, deadline)
+    assert admission.limit == limit
+
+
+def test_full_house_refuses_and_says_when_it_will_have_emptied() -> None:
+    admission, tally = make(rate=10)
+    with ExitStack() as house:
+        for _ in range(50):
+            house.enter_context(admission.slot(math.inf))
+        with pytest.raises(QueueFull, match="50 requests are in line") as caught:
+            house.enter_context(admission.slot(math.inf))
+        assert caught.value.retry_after == 5
+        assert admission.admitted == 50
+    assert admission.admitted == 0
+    assert tally.dropped == {"rejected": 1}
+
+
+def test_place_is_free_again_after_an_error() -> None:
+    admission, _ = make()
+    with pytest.raises(KeyError), admission.slot(1):
+        raise KeyError
+    assert admission.admitted == 0
+
+
+def test_caller_without_the_patience_to_wait_is_refused_at_once() -> None:
+    admission, tally = make(rate=10)
+    with ExitStack() as house:
+        for _ in range(30):
+            house.enter_context(admission.slot(10))
+        house.enter_context(admission.slot(3.0))  # 30 / 10
+        with pytest.raises(QueueFull, match=r"3\.1 s, longer than the 0\.5 s") as caught:
+            house.enter_context(admission.slot(0.5))
+        assert caught.value.retry_after == 3  # 2.6 s later the wait is within the patience
+    assert tally.dropped == {"rejected": 1}
+
+
+def test_retry_after_is_at_least_one_second() -> None:
+    admission, _ = make(rate=1000, floor=2, deadline=0.002)
+    with admission.slot(1), admission.slot(1), pytest.raises(QueueFull) as caught:
+        admission.slot(1).__enter__()
+    assert caught.value.retry_after == 1
+
+
+def test_impatient_caller_is_served_by_an_empty_house() -> None:
+    admission, _ = make(rate=0.5)
+    with admission.slot(0.001):
+        assert admission.admitted == 1
+
+
+def test_closed_house_lets_nobody_in() -> None:
+    admission, tally = make()
+    admission.closed = True
+    with pytest.raises(Draining) as caught, admission.slot(1):
+        pass
+    assert caught.value.retry_after >= 1
+    assert tally.dropped == {}
+
+
+def test_drain_waits_for_everybody_who_is_in() -> None:
+    async def main() -> None:
+        admission, _ = make()
+        first, second = admission.slot(1), admission.slot(1)
+        first.__enter__()
+        second.__enter__()
+        draining = asyncio.create_task(admission.drain(30))
+        await settle()
+        with pytest.raises(Draining), admission.slot(1):
+            pass
+        first.__exit__(None, None, None)
+        await settle()
+        assert not draining.done()
+        second.__exit__(None, None, None)
+        assert await draining == 0
+        assert asyncio.get_running_loop().time() == 0
+
+    run(main())
+
+
+def test_drain_gives_up_after_the_grace_period() -> None:
+    async def main() -> None:
+        admission, _ = make()
+        with admission.slot(1):
+            assert await admission.drain(30) == 1
+            assert asyncio.get_running_loop().time() == pytest.approx(30)
+        assert await admission.drain(30) == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("seed", [5.0, 50.0, 500.0])
+def test_overload_is_refused_at_the_door_and_nobody_inside_waits_too_long(seed: float) -> None:
+    """150 requests a second arrive at a path that answers 50, whatever the first estimate was."""
+
+    async def main() -> tuple[int, list[float]]:
+        loop = asyncio.get_running_loop()
+        throughput = Throughput(lambda: seed, lambda: 2, loop.time)
+        admission = Admission(lambda: throughput.rate, lambda: 2, 10.0, Tally())
+        engine = asyncio.Lock()
+        waits: list[float] = []
+        refused = 0
+
+        async def request() -> None:
+            nonlocal refused
+            came = loop.time()
+            try:
+                with admission.slot(10.0), throughput.work(answers=True):
+                    async with engine:
+                        await asyncio.sleep(0.02)
+                    if came > 60:
+                        waits.append(loop.time() - came)
+            except QueueFull:
+                refused += came > 60
+
+        dice = random.Random(1)  # noqa: S311
+        async with asyncio.TaskGroup() as group:
+            while loop.time() < 120:
+                group.create_task(request())
+                await asyncio.sleep(dice.expovariate(150))
+        return refused, waits
+
+    refused, waits = run(main())
+    assert len(waits) == pytest.approx(60 * 50, rel=0.12)  # the path is never idle
+    assert refused == pytest.approx(60 * 100, rel=0.1)
+    if seed <= 50:
+        assert max(waits) < 5.5
+    assert max(waits) < 10.0

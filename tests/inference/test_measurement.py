@@ -1,0 +1,138 @@
+"""What is chosen, given engines whose speed is known, on clocks that only the engines move."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.inference.engine import EngineError, OutOfMemory
+from app.inference.measurement import Measurement, better, buckets_for, measure
+from tests.inference.fakes import RedEngine, red
+
+IMAGE = np.full((4, 4, 3), 51, np.uint8)
+
+
+class TimedEngine(RedEngine):
+    """Takes the seconds that `cost` says for a batch size; each thread has a clock of its own."""
+
+    def __init__(self, cost: Callable[[int], float]) -> None:
+        super().__init__()
+        self.cost = cost
+        self._local = threading.local()
+
+    def clock(self) -> float:
+        now: float = getattr(self._local, "now", 0.0)
+        return now
+
+    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._local.now = self.clock() + self.cost(len(images))
+        return super().infer(images)
+
+
+def measured(
+    cost: Callable[[int], float], buckets: tuple[int, ...] = (1, 2), slots: int = 1
+) -> Measurement:
+    engine = TimedEngine(cost)
+    return measure(engine, IMAGE, buckets=buckets, slots=slots, clock=engine.clock)
+
+
+def test_figures_are_those_of_the_engine() -> None:
+    result = measured(lambda size: 0.01 + 0.01 * size, (1, 2, 4))
+    assert result.lone == pytest.approx(0.02)
+    assert result.p99 == pytest.approx({1: 0.02, 2: 0.03, 4: 0.05})
+    assert result.throughput == pytest.approx(4 / 0.05)
+    assert result.buckets == (1, 2, 4)
+    np.testing.assert_array_equal(result.probability, red(IMAGE))
+    assert "batches up to 4: 20.0 ms alone, 80.0 images/s" in result.summary
+
+
+def test_slots_add_up() -> None:
+    assert measured(lambda _: 0.02, (1,), slots=3).throughput == pytest.approx(150)
+
+
+@pytest.mark.parametrize(("gain", "kept"), [(1.0, (1,)), (1.09, (1,)), (1.11, (1, 2)), (0.5, (1,))])
+def test_larger_bucket_must_bring_a_tenth_more(gain: float, kept: tuple[int, ...]) -> None:
+    assert measured(lambda size: 0.02 * (1 if size == 1 else 2 / gain)).buckets == kept
+
+
+def test_buckets_after_one_that_does_not_pay_are_not_tried() -> None:
+    engine = TimedEngine(lambda size: 0.02 * size)
+    measure(engine, IMAGE, buckets=(1, 4, 16), clock=engine.clock)
+    assert set(engine.sizes) == {1, 4}
+
+
+def test_few_runs_are_enough_for_a_slow_engine_and_for_a_fast_one() -> None:
+    slow, fast = TimedEngine(lambda _: 10.0), TimedEngine(lambda _: 1e-6)
+    for engine in (slow, fast):
+        measure(engine, IMAGE, buckets=(1,), clock=engine.clock)
+    assert len(slow.sizes) == 2 * (2 + 3) + 1
+    assert len(fast.sizes) == 2 * (2 + 20) + 1
+
+
+def test_bucket_that_does_not_fit_into_memory_ends_the_list() -> None:
+    def cost(size: int) -> float:
+        if size == 16:
+            raise OutOfMemory("full")
+        return 0.02
+
+    assert measured(cost, (1, 4, 16, 64)).buckets == (1, 4)
+
+
+def test_engine_that_cannot_run_one_image_is_no_engine() -> None:
+    def cost(size: int) -> float:
+        if size > 1:
+            raise OutOfMemory("full")
+        return 0.02
+
+    with pytest.raises(OutOfMemory):
+        measured(cost, (4,))
+
+
+def test_engine_that_gives_another_shape_is_no_engine() -> None:
+    class Wrong(RedEngine):
+        def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return super().infer(images)[:, 1:]
+
+    with pytest.raises(EngineError, match=r"\(1, 3, 4\), expected float32 \(1, 4, 4\)"):
+        measure(Wrong(), IMAGE, buckets=(1,))
+
+
+def way(lone: float, throughput: float) -> Measurement:
+    return Measurement(
+        slots=1,
+        threads=1,
+        buckets=(1,),
+        lone=lone,
+        throughput=throughput,
+        p99={1: lone},
+        probability=red(IMAGE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [
+        ((0.010, 100), (0.012, 500), 0),  # 20 % slower alone: throughput is not asked
+        ((0.012, 500), (0.010, 100), 1),
+        ((0.0100, 100), (0.0109, 120), 1),  # within 10 %
+        ((0.0109, 120), (0.0100, 100), 0),
+        ((0.0100, 120), (0.0109, 100), 0),
+    ],
+)
+def test_lone_time_decides_up_to_a_tenth_then_throughput(
+    first: tuple[float, float], second: tuple[float, float], chosen: int
+) -> None:
+    ways = [way(*first), way(*second)]
+    assert better(ways) is ways[chosen]
+
+
+def test_buckets_by_device_and_wish() -> None:
+    assert buckets_for("cpu") == (1, 2)
+    assert buckets_for("gpu") == (1, 4, 16, 64)
+    assert buckets_for("cpu", 1) == (1,)
+    assert buckets_for("cpu", 6) == (1, 2, 4, 6)
+    assert buckets_for("gpu", 1) == (1,)
+    assert buckets_for("gpu", 32) == (1, 4, 16, 32)
+    assert buckets_for("gpu", 256) == (1, 4, 16, 64, 256)

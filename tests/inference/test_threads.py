@@ -1,0 +1,89 @@
+"""Calls in threads that may be abandoned."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import pytest
+
+from app.inference.threads import Threads
+
+
+async def test_result_and_error_come_back() -> None:
+    threads = Threads(1, "test")
+    assert await threads.submit(lambda: threading.current_thread().name) == "test-0"
+    with pytest.raises(ValueError, match="invalid literal"):
+        await threads.submit(lambda: int("none"))
+    threads.close()
+
+
+async def test_calls_run_at_the_same_time_and_in_order() -> None:
+    threads = Threads(2, "test")
+    meeting = threading.Barrier(2)
+    await asyncio.gather(*(threads.submit(meeting.wait) for _ in range(4)))
+    seen: list[int] = []
+    single = Threads(1, "single")
+    await asyncio.gather(*(single.submit(partial(seen.append, n)) for n in range(5)))
+    assert seen == [0, 1, 2, 3, 4]
+    threads.close()
+    single.close()
+
+
+async def test_cancelled_call_is_never_made_and_a_begun_one_is_forgotten() -> None:
+    threads = Threads(1, "test")
+    begun, finish, called = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        finish.wait()
+
+    first, second = threads.submit(hold), threads.submit(called.set)
+    await asyncio.to_thread(begun.wait)
+    second.cancel()
+    first.cancel()
+    finish.set()
+    assert await threads.submit(lambda: "alive") == "alive"
+    assert not called.is_set()
+    threads.close()
+
+
+async def test_threads_end_after_close() -> None:
+    threads = Threads(2, "ending")
+    names = {"ending-0", "ending-1"}
+    assert names <= {thread.name for thread in threading.enumerate()}
+    workers = [thread for thread in threading.enumerate() if thread.name in names]
+    threads.close()
+    for worker in workers:
+        await asyncio.to_thread(worker.join)
+
+
+def test_result_for_a_loop_that_is_gone_is_dropped() -> None:
+    finish = threading.Event()
+    loop = asyncio.new_event_loop()
+
+    async def submit() -> Threads:
+        threads = Threads(1, "orphan")
+        threads.submit(finish.wait)
+        return threads
+
+    threads = loop.run_until_complete(submit())
+    worker = next(thread for thread in threading.enumerate() if thread.name == "orphan-0")
+    loop.close()
+    finish.set()
+    threads.close()
+    worker.join()
+
+
+def test_thread_that_hangs_does_not_keep_the_process_alive() -> None:
+    code = """
+import asyncio, threading
+from app.inference.threads import Threads
+async def main():
+    begun = threading.Event()
+    Threads(1, "hung").submit(lambda: begun.set() or threading.Event().wait())
+    await asyncio.to_thread(begun.wait)
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

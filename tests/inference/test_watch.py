@@ -1,0 +1,99 @@
+"""When a run is hung, in virtual time."""
+
+import asyncio
+
+import pytest
+
+from app.inference.errors import EngineLost
+from app.inference.watch import Run, allowed_seconds, watch
+from tests.inference.clock import run
+
+
+def started() -> Run:
+    state = Run(asyncio.get_running_loop().time)
+    state.start()
+    return state
+
+
+@pytest.mark.parametrize(("p99", "allowed"), [(0.014, 2.0), (0.1, 2.0), (0.2, 4.0)])
+def test_allowed_time(p99: float, allowed: float) -> None:
+    assert allowed_seconds(p99) == pytest.approx(allowed)
+
+
+def test_run_that_ends_in_time_is_answered() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        loop.call_later(1.9, future.set_result, "fine")
+        assert await watch(future, started(), 2.0) == "fine"
+        return loop.time()
+
+    assert run(main()) == pytest.approx(1.9)
+
+
+def test_error_of_the_run_is_raised() -> None:
+    async def main() -> None:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        future.set_exception(KeyError("x"))
+        with pytest.raises(KeyError):
+            await watch(future, started(), 2.0)
+
+    run(main())
+
+
+def test_run_that_takes_longer_is_hung_at_once() -> None:
+    async def main() -> float:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        with pytest.raises(EngineLost, match=r"takes longer than 2\.0 s"):
+            await watch(future, started(), 2.0)
+        assert not future.done()
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == pytest.approx(2.0)
+
+
+def test_time_before_the_start_does_not_count() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        state = Run(loop.time)
+        loop.call_later(1.5, state.start)
+        with pytest.raises(EngineLost):
+            await watch(future, state, 2.0)
+        return loop.time()
+
+    assert run(main()) == pytest.approx(3.5)
+
+
+def test_run_that_never_starts_is_waited_for() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        loop.call_later(100, future.set_result, "fine")
+        assert await watch(future, Run(loop.time), 2.0) == "fine"
+        return loop.time()
+
+    assert run(main()) == pytest.approx(100)
+
+
+def test_late_alarm_after_the_process_slept_proves_nothing() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        slept = 0.0
+
+        def clock() -> float:
+            return loop.time() + slept
+
+        def sleep() -> None:
+            nonlocal slept
+            slept += 60  # the machine was suspended
+
+        state = Run(clock)
+        state.start()
+        future: asyncio.Future[str] = loop.create_future()
+        loop.call_later(1.0, sleep)
+        with pytest.raises(EngineLost):
+            await watch(future, state, 2.0)
+        return loop.time()
+
+    assert run(main()) == pytest.approx(4.0)
