@@ -66,10 +66,18 @@ class Refusals:
 
 
 class Config(uvicorn.Config):
-    """Uvicorn's configuration with ours beside it."""
+    """Uvicorn's configuration with ours beside it.
+
+    Attributes:
+        limits: What a connection may cost.
+        refusals: What goes with an answer that is given before there is a request.
+        last_answers: Whether each answer is the last one on its connection: the service is about
+            to stop, and callers should find another one before it does.
+    """
 
     limits: Limits
     refusals: Refusals
+    last_answers: bool = False
 
 
 class Phase(Enum):
@@ -98,6 +106,7 @@ class Protocol(HttpToolsProtocol):
         self._limits = config.limits
         self._phase = Phase.SILENT
         self._timer: asyncio.TimerHandle | None = None
+        self._begun = 0
         self._header_bytes = 0
         self._partial_bytes = 0
 
@@ -115,10 +124,11 @@ class Protocol(HttpToolsProtocol):
         """Take bytes, unless nothing more is wanted."""
         if self._phase is Phase.CLOSING:
             return
-        in_headers = self._phase is Phase.HEADERS
+        begun = self._begun + (self._phase is Phase.SILENT)
         super().data_received(data)
-        if in_headers and self._phase is Phase.HEADERS:
-            # The parser calls back for whole lines only; an endless one must be counted here.
+        # The parser calls back for whole lines only; an endless one must be counted here. Bytes
+        # that came together with the end of another request are left out.
+        if self._phase is Phase.HEADERS and self._begun == begun:
             self._partial_bytes += len(data)
             if self._partial_bytes > self._limits.header_bytes:
                 self._refuse_headers()
@@ -128,6 +138,7 @@ class Protocol(HttpToolsProtocol):
         if self._phase is Phase.CLOSING:
             return
         super().on_message_begin()
+        self._begun += 1
         self._header_bytes = self._partial_bytes = 0
         self._enter(Phase.HEADERS, self._limits.header_s, self._headers_late)
 
@@ -152,6 +163,8 @@ class Protocol(HttpToolsProtocol):
             return
         self._enter(Phase.BODY, self._limits.body_s, self._body_late)
         super().on_headers_complete()
+        if self.config.last_answers:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""

@@ -42,6 +42,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config)
+        self._limited = config
         self._settings = context.settings
         self._predictor = context.predictor
         self._told = asyncio.Event()
@@ -89,6 +90,7 @@ class Server(uvicorn.Server):
 
     async def _retire(self) -> None:
         """Let those who balance the load see that this one is going."""
+        self._limited.last_answers = True
         was_ready = self._predictor.health.ready
         self._predictor.retire()
         _log.info("stopping", extra={"fields": {"drain_delay_s": self._settings.drain_delay_s}})

@@ -23,6 +23,7 @@ class Server:
     """A listening protocol, with what it has seen."""
 
     def __init__(self) -> None:
+        self.port = 0
         self.records: list[Record] = []
         self.connections: list[Protocol] = []
         self.bodies: list[bytes] = []
@@ -178,11 +179,13 @@ async def test_answering_has_no_limit_of_its_own(listening: Listening) -> None:
         b"GET /" + b"x" * 400 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n",
-        # Two requests in one packet: the second one is too large.
+        # Another request comes with it.
         b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n" + GET,
+        # It does not end, but it is too large already.
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 400,
     ],
 )
-async def test_large_headers_that_are_complete(listening: Listening, head: bytes) -> None:
+async def test_large_headers(listening: Listening, head: bytes) -> None:
     async with listening() as server:
         answer = problem(await server.exchange(head))
         assert (answer["status"], answer["code"]) == (431, "headers-too-large")
@@ -200,6 +203,18 @@ async def test_a_header_that_never_ends(listening: Listening) -> None:
             await writer.drain()
         answer = problem(await asyncio.wait_for(reader.read(), 5))
         assert answer["code"] == "headers-too-large"
+        writer.close()
+
+
+async def test_the_bytes_of_one_request_do_not_count_for_the_next(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        post = b"POST / HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000
+        writer.write(post + b"GET / HT")
+        await reader.readuntil(b"\r\n\r\n2000")
+        writer.write(b"TP/1.1\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n0")
+        assert not server.records
         writer.close()
 
 

@@ -1,0 +1,124 @@
+"""Stopping loses nothing that was accepted, and takes no longer than it must."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.service.conftest import HELD, Service, Start
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def send(threads: ThreadPoolExecutor, service: Service, image: bytes) -> Future[httpx.Response]:
+    """Send an image on a connection of its own."""
+    return threads.submit(httpx.post, service.url("/predict"), content=image, timeout=30)
+
+
+def refused(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_accepted_requests_are_answered(
+    start: Start, threads: ThreadPoolExecutor, jpeg: bytes
+) -> None:
+    service = start(HELD, drain_delay_s=1).wait_ready()
+    service.forget()
+    service.hold("running")
+    answers = [send(threads, service, jpeg) for _ in range(5)]
+    wait_until(lambda: service.get("/health").json()["queue"]["depth"] == 5)
+    wait_until(lambda: service.runs)
+    service.kill()
+
+    # First readiness goes, while the door is still open ...
+    wait_until(lambda: service.get("/health/ready").status_code == 503)
+    document = httpx.get(service.url("/health")).json()
+    assert document["state"] == "draining"
+    # ... and callers are told to look for another one.
+    assert service.get("/health/live").headers["Connection"] == "close"
+    answers.append(send(threads, service, jpeg))
+    wait_until(lambda: httpx.get(service.url("/health")).json()["queue"]["depth"] == 6)
+    # Then the door is closed, and what is inside is finished.
+    wait_until(lambda: refused(service))
+    assert service.process.poll() is None
+    service.release("running")
+    for answer in answers:
+        assert answer.result().status_code == 200
+        assert answer.result().headers["X-Polyp-Detected"] == "true"
+    assert service.wait() == 0
+    assert service.errors == ""
+    assert service.wait_log(event="stopped")["unanswered"] == 0
+
+
+def test_idle_service_stops_and_closes_connections(start: Start) -> None:
+    service = start(drain_delay_s=0).wait_ready()
+    with socket.create_connection(("127.0.0.1", service.port)) as idle:
+        service.kill()
+        assert service.wait() == 0
+        assert idle.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT)]
+)
+def test_second_signal_ends_it_at_once(
+    start: Start,
+    threads: ThreadPoolExecutor,
+    jpeg: bytes,
+    first: signal.Signals,
+    second: signal.Signals,
+) -> None:
+    service = start(HELD, drain_delay_s=30).wait_ready()
+    service.forget()
+    service.hold("running")
+    answer = send(threads, service, jpeg)
+    wait_until(lambda: service.runs)
+    service.kill(first)
+    service.wait_log(event="stopping")
+    service.kill(second)
+    assert service.wait() == 128 + second
+    assert isinstance(answer.exception(), httpx.TransportError)
+
+
+def test_grace_has_an_end(start: Start, threads: ThreadPoolExecutor, jpeg: bytes) -> None:
+    service = start(HELD, drain_delay_s=0, grace_s=0.1).wait_ready()
+    service.forget()
+    service.hold("running")
+    answer = send(threads, service, jpeg)
+    wait_until(lambda: service.runs)
+    service.kill()
+    assert service.wait() == 1
+    assert service.wait_log(event="stopped")["unanswered"] == 1
+    answer.exception()
+
+
+def test_new_work_on_an_old_connection_is_refused_while_draining(
+    start: Start, threads: ThreadPoolExecutor, jpeg: bytes
+) -> None:
+    service = start(HELD, drain_delay_s=0).wait_ready()
+    service.forget()
+    service.hold("running")
+    answer = send(threads, service, jpeg)
+    wait_until(lambda: service.runs)
+    assert service.get("/health/live").status_code == 200
+    service.kill()
+    wait_until(lambda: refused(service))
+    refusal = service.post("/predict", content=jpeg)
+    assert refusal.status_code == 503
+    assert refusal.json()["code"] == "draining"
+    assert refusal.headers["Connection"] == "close"
+    service.release("running")
+    assert answer.result().status_code == 200
+    assert service.wait() == 0
