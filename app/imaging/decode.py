@@ -58,7 +58,7 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
     pixels = None if flags is None else _decode_opencv(data, image, flags)
     if pixels is None:
         pixels = _decode_pillow(data, image)
-    if header.format != "TIFF":  # Pillow orients a TIFF when it loads it
+    if header.format != "TIFF":  # Pillow has done that
         pixels = _orient(pixels, header.orientation)
     return Image(np.ascontiguousarray(pixels), header)
 
@@ -96,7 +96,9 @@ def _decode_opencv(data: bytes, image: ImageFile, flags: int) -> NDArray[np.uint
         return None
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
-    return np.asarray(pixels, np.uint8) if channels == 3 else _on_black(pixels[:, :, [2, 1, 0, 3]])
+    if channels == 4:
+        return _on_black(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA), np.uint8))
+    return np.asarray(pixels, np.uint8)
 
 
 def _decode_pillow(data: bytes, image: ImageFile) -> NDArray[np.uint8]:
@@ -109,6 +111,8 @@ def _decode_pillow(data: bytes, image: ImageFile) -> NDArray[np.uint8]:
                 # not, but it uses its image up.
                 open_image(data)[1].verify()
                 _scale_hidden_grey(image)
+            # Pillow orients a TIFF as it loads it, by XMP if by nothing else.
+            image.info.pop("xmp", None)
             image.load()
             return _to_rgb(image)
     except UndecodableImage:
@@ -131,7 +135,7 @@ def _to_rgb(image: Pillow.Image) -> NDArray[np.uint8]:
         return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     if image.has_transparency_data:
         return _on_black(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+    return np.array(image.convert("RGB"))  # a copy: Pillow's own memory is read-only
 
 
 def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +10,12 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import STRIPOFFSETS, TILEOFFSETS, ImageFileDirectory_v2, TiffImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from app.imaging.errors import TooManyPixels, UndecodableImage
 from app.imaging.formats import MEDIA_TYPES, sniff
+from app.imaging.proportion import BoundedReader, check_proportion
 
 # `max_pixels` is the limit here, checked before anything is allocated. Pillow's own limit would
 # warn (through `warnings`, which threads share) or refuse sizes that a caller has allowed.
@@ -31,7 +31,6 @@ _PLUGINS: Final[dict[str, type[ImageFile]]] = {
     "WEBP": WebPImageFile,
 }
 
-_MAX_STRIPS: Final = 65_536
 _ORIENTATION: Final = 0x0112  # EXIF and TIFF share the tag
 _TRANSPOSED: Final = frozenset({5, 6, 7, 8})
 
@@ -55,31 +54,6 @@ class Header:
     orientation: int
 
 
-class BoundedReader(io.BytesIO):
-    """Bytes that can be read in a limited number of pieces.
-
-    Pillow walks segments, chunks and tags in Python. A file made of millions of empty ones would
-    hold the interpreter for many seconds; honest files need a few thousand reads at most.
-    """
-
-    LIMIT: Final = 200_000
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Reads as `io.BytesIO` does.
-
-        Raises:
-            UndecodableImage: After `LIMIT` calls.
-        """
-        self._reads += 1
-        if self._reads > self.LIMIT:
-            raise UndecodableImage("The image consists of too many pieces.")
-        return super().read(size)
-
-
 def read_header(data: bytes, *, max_pixels: int | None = None) -> Header:
     """Reads format, size and orientation; decodes nothing.
 
@@ -101,9 +75,8 @@ def read_header(data: bytes, *, max_pixels: int | None = None) -> Header:
 def open_image(data: bytes, *, max_pixels: int | None = None) -> tuple[Header, ImageFile]:
     """Reads the header and returns Pillow's lazy image beside it; see `read_header`."""
     name = sniff(data)
-    if name == "WEBP":
-        # libwebp allocates the canvas when Pillow opens the file.
-        _check_size(_webp_canvas(data), max_pixels)
+    # Before Pillow opens the file: then it inflates the texts of a PNG, and libwebp allocates.
+    _check_size(_early_size(data, name), max_pixels)
     image = _open(data, name)
     if getattr(image, "is_animated", False):
         raise UndecodableImage(f"The {name} holds several frames; send a single image.")
@@ -118,8 +91,7 @@ def open_image(data: bytes, *, max_pixels: int | None = None) -> tuple[Header, I
 
 def _open(data: bytes, name: str) -> ImageFile:
     try:
-        if name == "TIFF":
-            _check_strips(data)
+        check_proportion(data, name)
         return _PLUGINS[name](BoundedReader(data))
     except UndecodableImage:
         raise
@@ -129,41 +101,31 @@ def _open(data: bytes, name: str) -> ImageFile:
     raise UndecodableImage(f"The header of the {name} is truncated or damaged.")
 
 
-def _check_strips(data: bytes) -> None:
-    # Pillow makes an object of every strip as it opens a file: microseconds each, but there is
-    # room for millions.
-    reader = BoundedReader(data)
-    header = reader.read(16 if data[2:4] in {b"+\0", b"\0+"} else 8)
-    directory = ImageFileDirectory_v2(header)
-    reader.seek(directory.next)
-    directory.load(reader)
-    if max(len(directory.get(tag, ())) for tag in (STRIPOFFSETS, TILEOFFSETS)) > _MAX_STRIPS:
-        raise UndecodableImage("The TIFF consists of too many strips or tiles.")
-
-
 def _check_size(size: tuple[int, int], limit: int | None) -> None:
     width, height = size
     if limit is not None and width * height > limit:
         raise TooManyPixels(width, height, limit)
 
 
-def _webp_canvas(data: bytes) -> tuple[int, int]:
-    """Reads the canvas size as RFC 9649 lays it out; (0, 0) where the header is incomplete."""
-    kind, body = data[12:16], data[20:30]
-    if len(body) < 10:
+def _early_size(data: bytes, name: str) -> tuple[int, int]:
+    """The stored size, where it stands at a fixed place (PNG; WebP: RFC 9649), else (0, 0)."""
+    if len(data) < 30:
         return 0, 0
-    if kind == b"VP8X":
-        return (
-            int.from_bytes(body[4:7], "little") + 1,
-            int.from_bytes(body[7:10], "little") + 1,
-        )
-    if kind == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
+    kind = data[12:16]
+    if name == "PNG" and kind == b"IHDR":
+        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    if name == "WEBP" and kind == b"VP8X":
+        return _little(data[24:27]) + 1, _little(data[27:30]) + 1
+    if name == "WEBP" and kind == b"VP8L":
+        bits = _little(data[21:25])
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return (
-        int.from_bytes(body[6:8], "little") & 0x3FFF,
-        int.from_bytes(body[8:10], "little") & 0x3FFF,
-    )
+    if name == "WEBP" and kind == b"VP8 ":
+        return _little(data[26:28]) & 0x3FFF, _little(data[28:30]) & 0x3FFF
+    return 0, 0
+
+
+def _little(field: bytes) -> int:
+    return int.from_bytes(field, "little")
 
 
 def _orientation(image: ImageFile) -> int:
