@@ -3,16 +3,14 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
 from model_training.augmentation.optics import Optics
+from model_training.augmentation.pixels import Pixels
 from model_training.augmentation.scene import Scene
 from model_training.augmentation.signal import Signal
 from model_training.augmentation.surround import Surround
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from model_training.augmentation.pixels import Pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model_training.augmentation.augmentation import Augmentation, Pixels
+from model_training.augmentation.augmentation import Augmentation
+from model_training.augmentation.pixels import Pixels
 
 TensorMap = Callable[[Any, Any, Any], tuple[Any, Any]]
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging import phantom
-from model_training.augmentation.augmentation import Augmentation, Pixels
+from model_training.augmentation.augmentation import Augmentation
+from model_training.augmentation.pixels import Pixels
 
 Example = tuple[Pixels, Pixels]
 

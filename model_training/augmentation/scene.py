@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from model_training.augmentation.pixels import Pixels
 
 
 @dataclass(frozen=True, slots=True)

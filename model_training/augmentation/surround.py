@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from model_training.augmentation.pixels import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class Surround:
         panel = np.zeros((rows, columns, 3), np.uint8)
         kind = int(rng.integers(3))
         if kind == 1:
-            panel[:] = (0, int(rng.integers(90, 200)), int(rng.integers(40, 140)))
+            green = rng.uniform(90.0, 200.0)
+            panel[:] = (0, int(green), int(green * rng.uniform(0.2, 0.7)))
         elif kind == 2:
             small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
             panel = np.asarray(small, np.uint8)
