@@ -23,7 +23,7 @@ def save_checkpoint(
 
     Args:
         path: Where the checkpoint will be, `*.npz`.
-        model: Its weights, moving statistics included, are saved.
+        model: Its variables are saved: weights, moving statistics, state of random layers.
         optimizer: Its variables are saved: moments, moving average, learning rate, step count.
         callbacks: Keras callbacks by name, whose counters are saved.
         progress: JSON-compatible: finished epochs, history, seed.
@@ -39,7 +39,7 @@ def save_checkpoint(
             for name, callback in callbacks.items()
         },
     }
-    arrays = {f"model/{i:04}": v.numpy() for i, v in enumerate(model.weights)}
+    arrays = {f"model/{i:04}": v.numpy() for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer/{i:04}": v.numpy() for i, v in enumerate(optimizer.variables)}
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
@@ -72,7 +72,7 @@ def restore_checkpoint(
     """
     with np.load(path) as file:
         state = json.loads(str(file["state"]))
-        for group, variables in (("model", model.weights), ("optimizer", optimizer.variables)):
+        for group, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
             saved = sorted(name for name in file.files if name.startswith(f"{group}/"))
             if len(saved) != len(variables):
                 raise ValueError(

@@ -1,6 +1,5 @@
 """The training commands of the console script: prepare, train, evaluate, export."""
 
-import json
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,6 +29,13 @@ def train(
         str, typer.Option(help="tutorial, pranet or sequence-0 to sequence-4.")
     ] = "tutorial",
     data: DataOption = Path("data"),
+    negatives: Annotated[
+        bool, typer.Option(help="Add 150 frames without a polyp to train and validate on.")
+    ] = False,
+    shards: Annotated[
+        Path | None,
+        typer.Option(help="Read what `polypseg prepare` wrote, instead of --split from --data."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/RECIPE-SPLIT-SEED")
     ] = None,
@@ -40,7 +46,8 @@ def train(
     ] = "imagenet",
     resume: Annotated[bool, typer.Option(help="Go on from the run's checkpoint.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use this many frames of each part: a smoke test.")
+        int | None,
+        typer.Option(min=1, help="Use this many frames of each part of the split: a smoke test."),
     ] = None,
 ) -> None:
     """Train a network; every epoch is checkpointed, and --resume goes on bit for bit.
@@ -49,11 +56,14 @@ def train(
 
         polypseg train --recipe tutorial --split tutorial --data data
     """
+    from model_training.datasets import DatasetError
     from model_training.pipeline import examples
     from model_training.progress import TrainingProgress
     from model_training.recipes import RECIPES
     from model_training.run import Run, describe
-    from model_training.splits import read_split
+    from model_training.shards import ShardError
+    from model_training.source import from_shards, from_split
+    from model_training.splits import SplitError, read_split
     from model_training.training import train as train_run
 
     if recipe not in RECIPES:
@@ -61,15 +71,19 @@ def train(
     weights = None if encoder_weights == "none" else encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         _fail(f"--encoder-weights is {weights}: no such file.")
-    out = out or Path("runs") / f"{recipe}-{split}-{seed}"
+    try:
+        if shards:
+            source = from_shards(shards)
+        else:
+            chosen = read_split(split, data, negatives=negatives)
+            source = from_split(chosen.limit(limit) if limit else chosen)
+    except (DatasetError, ShardError, SplitError) as error:
+        _fail(str(error))
+    out = out or Path("runs") / f"{recipe}-{source.split}-{seed}"
     checkpointed = (out / "checkpoint.npz").exists()
     if checkpointed and not resume:
         _fail(f"{out} holds a run: add --resume to go on with it, or name another --out.")
-
-    chosen = read_split(split, data)
-    if limit:
-        chosen = chosen.limit(limit)
-    plan = describe(RECIPES[recipe], chosen, seed=seed, encoder_weights=weights)
+    plan = describe(RECIPES[recipe], source, seed=seed, encoder_weights=weights)
     if checkpointed:
         run = Run.open(out)
         for name, value in plan.identity().items():
@@ -80,14 +94,14 @@ def train(
 
     console = Console()
     console.print(
-        f"{recipe} on {split}: {len(chosen.train)} frames to train, "
-        f"{len(chosen.validation)} to validate, into {out}"
+        f"{recipe} on {source.split}: {len(source.train)} frames to train, "
+        f"{len(source.validation)} to validate, into {out}"
     )
     settings = run.manifest.recipe
     history = train_run(
         run,
-        examples(chosen.train, settings.height, settings.width),
-        examples(chosen.validation, settings.height, settings.width),
+        examples(source.train, settings.height, settings.width),
+        examples(source.validation, settings.height, settings.width),
         encoder_weights=weights,
         progress=TrainingProgress(console),
     )
@@ -105,23 +119,17 @@ def export(
         Path, typer.Option(help="Folder of the model; its name is the model's name.")
     ] = Path("models/polyp-unet"),
     version: Annotated[int, typer.Option(min=1, help="Replaced if it is there.")] = 1,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Report folder of this bundle, for the figures of manifest and card."),
-    ] = None,
     frames: Annotated[
         int, typer.Option(min=1, help="Frames on which the two engines are compared.")
     ] = 61,
 ) -> None:
     """Write a bundle: SavedModel, ONNX model, manifest, model card and warm-up requests.
 
-    Evaluate the bundle, then export once more to write the figures into it. For example:
+    `polypseg evaluate --record` writes its figures into it afterwards. For example:
 
         polypseg export runs/tutorial-tutorial-42 --data data
-        polypseg evaluate --data data
-        polypseg export runs/tutorial-tutorial-42 --data data --report reports/polyp-unet-1
     """
-    from app.inference import BundleError, load_bundle
+    from app.inference import BundleError
     from model_training.datasets import DatasetError
     from model_training.export import export as export_run
     from model_training.run import Run
@@ -132,18 +140,7 @@ def export(
         images = [
             frame.read_image() for frame in read_split(trained.manifest.split, data).test[:frames]
         ]
-        metrics = json.loads((report / "metrics.json").read_text()) if report else None
-        if metrics is not None:
-            # The card, which changes with the figures, is one of the files: weights decide.
-            weights = "variables/variables.data-00000-of-00001"
-            scored = load_bundle(out, str(version)).manifest.files[weights]
-            if any(entry["bundle"]["files"][weights] != scored for entry in metrics.values()):
-                _fail(
-                    f"{report} is of another bundle than {out / str(version)}: evaluate it again."
-                )
-        bundle = export_run(
-            trained, out, name=out.name, version=str(version), frames=images, metrics=metrics
-        )
+        bundle = export_run(trained, out, name=out.name, version=str(version), frames=images)
     except (BundleError, DatasetError, FileNotFoundError, SplitError) as error:
         _fail(str(error))
     parity = bundle.manifest.parity_on("cpu")

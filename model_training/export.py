@@ -1,8 +1,5 @@
 """From a trained run to a bundle: SavedModel, ONNX, warm-up requests, manifest, model card."""
 
-import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +13,17 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from app.imaging import phantom, resize
 from app.inference.bundle import (
-    MANIFEST,
     ONNX_MODEL,
     Bundle,
     Manifest,
     Parity,
     TrainingRun,
-    hash_files,
     load_bundle,
 )
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
-from model_training.card import model_card
 from model_training.cost import gflop
+from model_training.publication import staged, write_manifest
 from model_training.run import Run
 from model_training.training import trained_model
 
@@ -67,7 +62,6 @@ def export(
     frames: Sequence[NDArray[np.uint8]],
     threshold: float = 0.5,
     temperature: float = 1.0,
-    metrics: dict[str, Any] | None = None,
 ) -> Bundle:
     """Write a bundle; a bundle that is there is replaced once the new one is complete.
 
@@ -79,7 +73,6 @@ def export(
         frames: Images uint8 `[H, W, 3]` of any size, on which the engines are compared.
         threshold: Operating threshold.
         temperature: See `Served`.
-        metrics: `metrics.json` of an evaluation of this run's weights.
 
     Returns:
         The bundle, verified.
@@ -88,9 +81,7 @@ def export(
     served = Served(model, temperature)
     _, height, width, _ = model.input_shape
     images = np.stack([resize(frame, height, width) for frame in frames])
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
-        path = Path(scratch) / version
+    with staged(out, version) as path:
         tf.saved_model.save(served, str(path), signatures={"serving_default": served.serve})
         (path / "fingerprint.pb").unlink(missing_ok=True)  # differs between equal models
         tf2onnx.convert.from_function(
@@ -99,7 +90,7 @@ def export(
             opset=OPSET,
             output_path=str(path / ONNX_MODEL),
         )
-        warmup = resize(phantom(height, width)[0], height, width)
+        warmup, _ = phantom(height, width)
         _write_warmup(path / WARMUP, name, [warmup[None], np.stack([warmup] * 4)])
         manifest = Manifest(
             name=name,
@@ -110,17 +101,12 @@ def export(
             temperature=temperature,
             parameters=model.count_params(),
             gflop=round(gflop(model), 3),
-            files=hash_files(path),
+            files={},
             training=_training(run),
-            metrics=_figures(metrics or {}),
         )
-        _write_manifest(path, manifest)
+        write_manifest(path, manifest, {})
         parity = compare_engines(load_bundle(path.parent, version), images)
-        manifest = manifest.model_copy(update={"parity": (parity,)})
-        (path / "model_card.md").write_text(model_card(manifest, metrics or {}))
-        _write_manifest(path, manifest.model_copy(update={"files": hash_files(path)}))
-        path.chmod(0o755)
-        _replace(path, out / version)
+        write_manifest(path, manifest.model_copy(update={"parity": (parity,)}), {})
     return load_bundle(out, version)
 
 
@@ -170,18 +156,6 @@ def _training(run: Run) -> TrainingRun:
     )
 
 
-def _figures(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
-    return {
-        protocol: {name: round(value, 4) for name, value in entry["figures"].items()}
-        for protocol, entry in metrics.items()
-    }
-
-
-def _write_manifest(path: Path, manifest: Manifest) -> None:
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2)
-    (path / MANIFEST).write_text(f"{text}\n")
-
-
 def _write_warmup(path: Path, name: str, batches: Iterable[NDArray[np.uint8]]) -> None:
     """Write requests that TensorFlow Serving runs before it reports that the model is ready."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,13 +169,3 @@ def _write_warmup(path: Path, name: str, batches: Iterable[NDArray[np.uint8]]) -
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
-
-
-def _replace(new: Path, place: Path) -> None:
-    if place.exists():
-        old = new.parent / "replaced"
-        place.rename(old)
-        new.rename(place)
-        shutil.rmtree(old)
-    else:
-        new.rename(place)

@@ -35,6 +35,9 @@ def prepare(
     split: Annotated[
         str, typer.Option(help="tutorial, pranet or sequence-0 to sequence-4.")
     ] = "pranet",
+    negatives: Annotated[
+        bool, typer.Option(help="Add 150 frames without a polyp to train and validate on.")
+    ] = False,
     height: Annotated[int, typer.Option(min=1, help="Rows of the stored frames.")] = 256,
     width: Annotated[int, typer.Option(min=1, help="Columns of the stored frames.")] = 256,
     encoding: Annotated[
@@ -56,7 +59,7 @@ def prepare(
     settings = ShardSettings(height=height, width=width, encoding=encoding.value)
     out = out or Path("shards") / f"{split}-{height}x{width}-{encoding.value}"
     try:
-        chosen = read_split(split, data)
+        chosen = read_split(split, data, negatives=negatives)
         console.print(leakage_table(chosen))
         manifest = _write(chosen, out, settings, console)
     except (DatasetError, ShardError, SplitError) as error:

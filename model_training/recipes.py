@@ -35,7 +35,6 @@ class Recipe:
         ema: Momentum of the exponential moving average of the weights; `None` turns it off. The
             averaged weights are the result, with batch statistics estimated anew for them.
         augmentation: A key of `augmentation.AUGMENTATIONS`.
-        negatives: Adds frames without a polyp to the training and validation parts.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Recipe:
     clip_norm: float | None = None
     ema: float | None = None
     augmentation: str | None = None
-    negatives: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as JSON-compatible values, for the run's manifest."""
@@ -88,8 +86,8 @@ TUTORIAL = Recipe(
     stopping_patience=10,
 )
 
-# The light network, made to generalise: strong augmentation, frames without polyps, and a loss
-# that counts what lies near a boundary more.
+# The light network, made to generalise: strong augmentation, and a loss that counts what lies near
+# a boundary more. To be trained with --negatives.
 LIGHT = Recipe(
     name="light",
     architecture="polyp_unet",
@@ -105,7 +103,6 @@ LIGHT = Recipe(
     clip_norm=1.0,
     ema=0.998,
     augmentation="robust",
-    negatives=True,
 )
 
 LITE = replace(LIGHT, name="lite", architecture="polyp_unet_lite")

@@ -12,9 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model_training.datasets import Frame
 from model_training.recipes import Recipe
-from model_training.splits import Split
+from model_training.source import Source, keys
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 
@@ -28,7 +27,7 @@ class RunManifest:
         seed: Of initial weights, order and augmentation.
         split: Name of the split.
         split_hash: `Split.hash`.
-        data_hash: Of the bytes of every frame and mask that the run sees.
+        data_hash: `Source.data_hash`.
         train_frames: Keys of the training frames.
         validation_frames: Keys of the validation frames.
         encoder_weights: SHA-256 of the weights file, `"imagenet"` or `None`.
@@ -136,34 +135,23 @@ class Run:
 
 
 def describe(
-    recipe: Recipe, split: Split, *, seed: int, encoder_weights: str | None
+    recipe: Recipe, source: Source, *, seed: int, encoder_weights: str | None
 ) -> RunManifest:
-    """Describe the run that a recipe and a split would make."""
+    """Describe the run that a recipe and a source would make."""
     weights = encoder_weights
     if weights is not None and weights != "imagenet":
         weights = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
     return RunManifest(
         recipe=recipe,
         seed=seed,
-        split=split.name,
-        split_hash=split.hash,
-        data_hash=hash_frames((*split.train, *split.validation)),
-        train_frames=tuple(frame.key for frame in split.train),
-        validation_frames=tuple(frame.key for frame in split.validation),
+        split=source.split,
+        split_hash=source.split_hash,
+        data_hash=source.data_hash,
+        train_frames=keys(source.train),
+        validation_frames=keys(source.validation),
         encoder_weights=weights,
         commit=_commit(),
     )
-
-
-def hash_frames(frames: Sequence[Frame]) -> str:
-    """Return the SHA-256 over the keys and file contents of frames and masks, in order."""
-    digest = hashlib.sha256()
-    for frame in frames:
-        digest.update(f"{frame.key}\0".encode())
-        for path in (frame.image, frame.mask):
-            if path is not None:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _commit() -> str:

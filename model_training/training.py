@@ -1,7 +1,6 @@
 """The training loop: a recipe, a split and a seed become a run folder that can be resumed."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,13 +9,13 @@ import tensorflow as tf
 from model_training.architectures import ARCHITECTURES
 from model_training.augmentation import AUGMENTATIONS, as_map
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
-from model_training.losses import soft_dice
+from model_training.optimizer import make_optimizer
 from model_training.pipeline import epoch as epoch_batches
 from model_training.progress import TrainingProgress
-from model_training.recipes import LOSSES, OPTIMIZERS, Recipe
+from model_training.recipes import LOSSES, Recipe
 from model_training.run import Run
-
-Metrics = dict[str, float]
+from model_training.statistics import estimate_batch_statistics
+from model_training.steps import Metrics, compile_steps, run_epoch
 
 
 def train(
@@ -108,15 +107,7 @@ def build(
     """
     architecture = ARCHITECTURES[recipe.architecture]
     model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
-    settings: dict[str, Any] = {
-        "learning_rate": _learning_rate(recipe, -(-frames // recipe.batch)),
-        "global_clipnorm": recipe.clip_norm,
-    }
-    if recipe.weight_decay is not None:
-        settings["weight_decay"] = recipe.weight_decay
-    if recipe.ema is not None:
-        settings |= {"use_ema": True, "ema_momentum": recipe.ema}
-    optimizer = OPTIMIZERS[recipe.optimizer](**settings)
+    optimizer = make_optimizer(recipe, steps=-(-frames // recipe.batch))
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
     return model, optimizer
@@ -134,31 +125,6 @@ def trained_model(run: Run) -> keras.Model:
     model = ARCHITECTURES[recipe.architecture](recipe.height, recipe.width)
     model.load_weights(run.weights)
     return model
-
-
-def estimate_batch_statistics(model: keras.Model, batches: Any) -> None:
-    """Set the moving statistics of batch normalisation to the means over batches.
-
-    Averaged weights need it: the moving statistics are those of the weights that trained.
-
-    Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima", UAI 2018, section 3.2.
-
-    Args:
-        model: Its statistics are overwritten.
-        batches: Of (images uint8 `[N, H, W, 3]`, anything).
-    """
-    layers = [
-        layer
-        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [layer.momentum for layer in layers]
-    for count, (image, _) in enumerate(batches):
-        for layer in layers:
-            layer.momentum = count / (count + 1)  # makes the moving average a plain mean
-        model(tf.cast(image, tf.float32), training=True)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
 
 
 def prepare_devices() -> None:
@@ -185,73 +151,3 @@ def _stopped(recipe: Recipe, callbacks: dict[str, keras.callbacks.Callback]) -> 
     # `model.stop_training` is not in a checkpoint; the counter that sets it is.
     patience = recipe.stopping_patience
     return patience is not None and bool(callbacks["stopping"].wait >= patience)
-
-
-def _learning_rate(recipe: Recipe, steps: int) -> Any:
-    if recipe.warmup_epochs is None:
-        return recipe.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warmup_epochs * steps,
-        decay_steps=(recipe.epochs - recipe.warmup_epochs) * steps,
-    )
-
-
-def compile_steps(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Any
-) -> tuple[Any, Any]:
-    """Return the compiled training step and test step: batch -> (loss, Dice, tp, fp, fn)."""
-    # XLA makes a GPU step about twice as fast and a CPU step about three times as slow.
-    jit = bool(tf.config.list_physical_devices("GPU"))
-
-    def outcome(logits: Any, target: Any, value: Any) -> tuple[Any, ...]:
-        predicted = tf.cast(logits >= 0.0, tf.float32)
-        hits = tf.reduce_sum(predicted * target)
-        return (
-            value,
-            soft_dice(tf.sigmoid(logits), target),
-            hits,
-            tf.reduce_sum(predicted) - hits,
-            tf.reduce_sum(target) - hits,
-        )
-
-    @tf.function(jit_compile=jit, reduce_retracing=not jit)
-    def train_step(image: Any, mask: Any) -> tuple[Any, ...]:
-        target = tf.cast(mask, tf.float32)[..., None]
-        with tf.GradientTape() as tape:
-            logits = model(tf.cast(image, tf.float32), training=True)
-            value = loss(logits, target)
-        gradients = tape.gradient(value, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        return outcome(logits, target, value)
-
-    @tf.function(jit_compile=jit, reduce_retracing=not jit)
-    def test_step(image: Any, mask: Any) -> tuple[Any, ...]:
-        target = tf.cast(mask, tf.float32)[..., None]
-        logits = model(tf.cast(image, tf.float32), training=False)
-        return outcome(logits, target, loss(logits, target))
-
-    return train_step, test_step
-
-
-def run_epoch(step: Any, batches: Any, advance: Any = None) -> Metrics:
-    """Run a step over an epoch; loss and Dice weigh frames equally, the rest is pooled."""
-    frames = loss = dice = hits = extra = missed = 0.0
-    for image, mask in _iterate(batches):
-        value, soft, tp, fp, fn = (float(x) for x in step(image, mask))
-        size = int(image.shape[0])
-        frames, loss, dice = frames + size, loss + size * value, dice + size * soft
-        hits, extra, missed = hits + tp, extra + fp, missed + fn
-        if advance:
-            advance(loss / frames)
-    return {
-        "loss": loss / frames,
-        "dice": dice / frames,
-        "recall": hits / max(hits + missed, 1.0),
-        "precision": hits / max(hits + extra, 1.0),
-    }
-
-
-def _iterate(batches: Any) -> Iterator[tuple[Any, Any]]:
-    yield from batches

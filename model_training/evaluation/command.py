@@ -24,9 +24,16 @@ from model_training.datasets import DatasetError
 from model_training.evaluation.history import HistoryError, read_history
 from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.protocols import ProtocolError, choose_rows
-from model_training.evaluation.results import Evaluation, Result, result_lines, summarise
+from model_training.evaluation.results import (
+    Evaluation,
+    Result,
+    metrics,
+    result_lines,
+    summarise,
+)
 from model_training.evaluation.scoring import score_frame
 from model_training.evaluation.shard_cost import read_shard_images
+from model_training.publication import record_figures
 from model_training.shards import ShardError
 from model_training.splits import SplitError
 
@@ -60,6 +67,9 @@ def evaluate(
         Path | None, typer.Option(help="Report folder.", show_default="reports/NAME-VERSION")
     ] = None,
     engine: Annotated[EngineChoice, typer.Option(help="What runs the model.")] = "auto",
+    record: Annotated[
+        bool, typer.Option(help="Write the figures into the bundle's manifest and model card.")
+    ] = False,
 ) -> None:
     """Score a bundle on frames that it has not seen, through the code that serves requests.
 
@@ -122,6 +132,9 @@ def evaluate(
     )
     page = write_report(out, evaluation, history)
     console.print(_table(results))
+    if record:
+        recorded = record_figures(bundle, metrics(evaluation))
+        console.print(f"recorded in {recorded.path}, sha256 {recorded.sha256}", soft_wrap=True)
     console.print(f"report: {page} (clinical images: not to be published)", soft_wrap=True)
 
 

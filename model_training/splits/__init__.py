@@ -2,6 +2,7 @@
 
 from model_training.splits.leakage import Leakage, leakage
 from model_training.splits.named import SPLITS, read_split
+from model_training.splits.negatives import add_negatives
 from model_training.splits.pranet import pranet
 from model_training.splits.sequence import sequence
 from model_training.splits.split import ROLES, Role, Split, SplitError
@@ -14,6 +15,7 @@ __all__ = [
     "Role",
     "Split",
     "SplitError",
+    "add_negatives",
     "leakage",
     "pranet",
     "read_split",

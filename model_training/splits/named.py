@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from model_training.datasets import DatasetError, Frame, Verify, read_dataset
+from model_training.splits.negatives import add_negatives
 from model_training.splits.pranet import pranet
 from model_training.splits.sequence import FOLDS, sequence
 from model_training.splits.split import Split, SplitError
@@ -11,12 +12,15 @@ from model_training.splits.tutorial import tutorial
 SPLITS = ("tutorial", "pranet", *(f"sequence-{number}" for number in range(FOLDS)))
 
 
-def read_split(name: str, data: Path, *, verify: Verify = "pixels") -> Split:
+def read_split(
+    name: str, data: Path, *, negatives: bool = False, verify: Verify = "pixels"
+) -> Split:
     """Read the data sets that a split is made from, check them and cut them.
 
     Args:
         name: One of `SPLITS`.
         data: Folder with `cvc_clinicdb/` and, but for `tutorial`, `kvasir_seg/`.
+        negatives: Add frames without a polyp, see `add_negatives`; needs `negatives/`.
         verify: How deep the files are checked.
 
     Raises:
@@ -27,11 +31,13 @@ def read_split(name: str, data: Path, *, verify: Verify = "pixels") -> Split:
         raise SplitError(f"There is no split {name!r}; there are: {', '.join(SPLITS)}.")
     clinicdb = _read("cvc-clinicdb", data, verify)
     if name == "tutorial":
-        return tutorial(clinicdb)
-    kvasir = _read("kvasir-seg", data, verify)
-    if name == "pranet":
-        return pranet(clinicdb, kvasir)
-    return sequence(clinicdb, kvasir)[SPLITS.index(name) - SPLITS.index("sequence-0")]
+        split = tutorial(clinicdb)
+    elif name == "pranet":
+        split = pranet(clinicdb, _read("kvasir-seg", data, verify))
+    else:
+        folds = sequence(clinicdb, _read("kvasir-seg", data, verify))
+        split = folds[SPLITS.index(name) - SPLITS.index("sequence-0")]
+    return add_negatives(split, _read("negatives", data, verify)) if negatives else split
 
 
 def _read(dataset: str, data: Path, verify: Verify) -> tuple[Frame, ...]:

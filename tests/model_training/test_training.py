@@ -9,12 +9,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from app.imaging import phantom
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
 from model_training.losses import dice_loss
 from model_training.recipes import RECIPES, Recipe
-from model_training.training import build, compile_steps, run_epoch
+from model_training.steps import compile_steps, run_epoch
+from model_training.training import build
 
 SCRIPT = Path(__file__).parent / "resumable_run.py"
 
@@ -92,9 +94,9 @@ def test_an_epoch_does_what_keras_fit_does(batches: list[tuple[np.ndarray, np.nd
     train_step, test_step = compile_steps(model, optimizer, dice_loss)
     row = run_epoch(train_step, tensors)
     tested = run_epoch(test_step, tensors)
+    images, masks = (np.concatenate(part).astype(np.float32) for part in zip(*batches, strict=True))
     fitted = twin.fit(
-        ((image.astype(np.float32), mask[..., None].astype(np.float32)) for image, mask in batches),
-        verbose=0,
+        tf.data.Dataset.from_tensor_slices((images, masks[..., None])).batch(4), verbose=0
     )
     loss = float(fitted.history["loss"][0])
 
