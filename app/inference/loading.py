@@ -3,9 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from app.imaging.phantom import phantom
-from app.imaging.render import render_overlay, render_png
-from app.imaging.segment import segment
+from app.imaging import phantom, render_overlay, render_png, segment
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores
 from app.inference.engine import Engine

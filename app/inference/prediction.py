@@ -6,8 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, Image, decode, upsample
-from app.imaging.segment import Segmentation, segment
+from app.imaging import Header, Image, Segmentation, decode, segment, upsample
 
 
 @dataclass(frozen=True)

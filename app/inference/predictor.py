@@ -13,8 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, decode
-from app.imaging.phantom import phantom
+from app.imaging import Header, decode, phantom
 from app.inference.admission import RETRY_SECONDS, Admission
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle

@@ -1,5 +1,7 @@
 """NVIDIA management libraries that are not there."""
 
+# ruff: noqa: N802 - the names are NVIDIA's
+
 import ctypes
 from collections.abc import Callable
 from typing import Any, cast

@@ -1,5 +1,7 @@
 """The TensorFlow engine: the SavedModel, on a GPU with XLA or on the processor without."""
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ class TensorFlowEngine:
         bundle: The bundle that holds the model.
         device: Where to run. On a GPU, memory grows with need, and each batch size is compiled
             with XLA on its first run; on a processor XLA is slower and stays off.
+        threads: Processor cores of one run; 0 means all.
 
     Raises:
         BundleError: The model is missing, cannot be loaded or does not fit the manifest.
@@ -54,7 +57,7 @@ class TensorFlowEngine:
             raise OutOfMemory(_line(error)) from error
         except (errors.InternalError, errors.UnknownError, errors.AbortedError):
             raise  # a CUDA error is for ever: the engine is dead
-        except (errors.OpError, ValueError) as error:
+        except (errors.OpError, TypeError, ValueError) as error:
             raise EngineError(_line(error)) from error
         return result
 
@@ -64,22 +67,33 @@ class TensorFlowEngine:
 
 
 def _import_tensorflow(device: Device, threads: int) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if device == "gpu":
+        _keep_programs()
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise NoTensorFlowGpu("TensorFlow sees no GPU.")
-    try:
+    # TensorFlow that runs already keeps the devices and threads that its first user gave it.
+    with contextlib.suppress(RuntimeError):
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-        if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        pass  # TensorFlow runs already: its devices and threads stay as its first user set them
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
     return tf
+
+
+def _keep_programs() -> None:
+    """Have XLA keep compiled programs on disk: compiling them again takes a minute."""
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    if "tf_xla_persistent_cache_directory" in flags:
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polypseg" / "xla"
+    with contextlib.suppress(OSError):  # a read-only home: compile each time
+        cache.mkdir(parents=True, exist_ok=True)
+        os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={cache}".strip()
 
 
 def _load(tf: Any, path: Path) -> tuple[Any, Any]:

@@ -12,7 +12,15 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from app.inference import Bundle, BundleError, EngineError, OutOfMemory, hash_files, load_bundle
+from app.inference import (
+    Bundle,
+    BundleError,
+    EngineError,
+    Manifest,
+    OutOfMemory,
+    hash_files,
+    load_bundle,
+)
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from tests.bundles import tiny_onnx, tiny_probability, write_tiny_bundle
 
@@ -189,9 +197,7 @@ def vouch(path: Path) -> Bundle:
     return load_bundle(path.parent)
 
 
-def load_manifest(path: Path) -> Any:
-    from app.inference import Manifest
-
+def load_manifest(path: Path) -> Manifest:
     return Manifest.model_validate_json((path / "manifest.json").read_text())
 
 

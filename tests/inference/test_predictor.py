@@ -1,0 +1,301 @@
+"""What the HTTP layer gets: real bundle, real engine, real threads."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from app.imaging import ImageError, TooManyPixels, phantom, render_overlay, render_png, segment
+from app.inference import (
+    Bundle,
+    Choice,
+    DeadlineExceeded,
+    Draining,
+    EngineError,
+    NotReady,
+    Prediction,
+    Predictor,
+    QueueFull,
+    StartError,
+    State,
+    choose_engine,
+    load_bundle,
+    predict_image,
+    select_engine,
+)
+from app.inference.loading import Loaded
+from app.inference.measurement import measure
+from tests.bundles import write_tiny_bundle
+from tests.inference.fakes import RedEngine, red
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@asynccontextmanager
+async def serving(predictor: Predictor) -> AsyncIterator[Predictor]:
+    predictor.start()
+    try:
+        await predictor.wait_ready()
+        yield predictor
+    finally:
+        await predictor.close()
+
+
+class House:
+    """A predictor whose engine answers with the red channel and can be held and broken."""
+
+    def __init__(self, bundle: Bundle, *, rate: float = 100.0, deadline: float = 10.0) -> None:
+        self.engine = RedEngine()
+        self.fault: Exception | None = None
+        self.rate = rate
+        self.predictor = Predictor(
+            bundle, choose_engine(bundle, device="cpu"), deadline=deadline, load=self.load
+        )
+
+    def load(self, bundle: Bundle, _choice: Choice, _max_batch: int | None) -> Loaded:
+        if self.fault:
+            raise self.fault
+        image, _mask = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
+        how = measure(self.engine, image, buckets=(1,), seconds=0.0)
+        return Loaded(self.engine, "a fake", how, self.rate)
+
+    async def held(self) -> None:
+        """Wait until the engine is in a run."""
+        await asyncio.to_thread(self.engine.entered.acquire)
+
+    def hold(self) -> None:
+        self.engine.free.clear()
+        while self.engine.entered.acquire(blocking=False):
+            pass
+
+    async def answer(self, data: bytes) -> Prediction:
+        async with self.predictor.admit() as slot:
+            return await self.predictor.predict(data, deadline=slot.deadline)
+
+
+async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
+    write_tiny_bundle(root, threshold=0.4, min_area=20)
+    bundle = load_bundle(root)
+    pixels, mask = phantom(123, 211)
+    data = render_overlay(pixels, mask)
+    engine, _ = select_engine(bundle, device="cpu")
+    image, expected = predict_image(engine, bundle.manifest, data)
+    async with serving(Predictor(bundle, choose_engine(bundle, device="cpu"))) as predictor:
+        async with predictor.admit() as slot:
+            prediction = await predictor.predict(data, deadline=slot.deadline)
+            encoded = await predictor.render(lambda p: render_png(p.segmentation.mask), prediction)
+        assert prediction.header == image.header
+        np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
+        np.testing.assert_array_equal(prediction.image.pixels, image.pixels)
+        wanted = segment(expected, 0.4, min_area=20)
+        np.testing.assert_array_equal(prediction.segmentation.mask, wanted.mask)
+        assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encoded))), wanted.mask)
+        assert prediction.segmentation is prediction.segmentation
+        assert prediction.timings_ms.keys() == {"decode", "queue", "infer", "encode"}
+        assert all(value >= 0 for value in prediction.timings_ms.values())
+        health = predictor.health
+        assert health.ready
+        assert (health.engine, health.device) == ("onnxruntime", "cpu")
+        assert (health.model_name, health.model_version) == ("tiny", "1")
+        assert health.model_sha256 == bundle.sha256
+        assert health.queue_depth == health.waiting == 0
+        assert health.queue_limit >= 2
+        assert health.batch_limit in {1, 2}
+        assert health.slots
+        assert health.threads
+        assert health.reason.startswith("onnxruntime on the processor")
+
+
+async def test_many_at_once_get_each_their_own_answer(tiny: Bundle) -> None:
+    house = House(tiny)
+    pictures = [np.full((40 + n, 50, 3), (5 * n, 9, 9), np.uint8) for n in range(40)]
+    async with serving(house.predictor):
+        predictions = await asyncio.gather(*(house.answer(png(p)) for p in pictures))
+    for picture, prediction in zip(pictures, predictions, strict=True):
+        np.testing.assert_allclose(prediction.probability, red(picture), atol=1e-6)
+
+
+async def test_threshold_of_the_request_wins(tiny: Bundle) -> None:
+    house = House(tiny)
+    data = png(np.full((64, 64, 3), 128, np.uint8))
+    async with serving(house.predictor) as predictor:
+        assert (await predictor.predict(data)).segmentation.area_px == 64 * 64
+        low = await predictor.predict(data, threshold=0.6)
+        assert low.segmentation.area_px == 0
+        assert low.segmentation.threshold == 0.6
+
+
+async def test_image_that_is_refused_never_reaches_the_engine(tiny: Bundle) -> None:
+    predictor = Predictor(tiny, choose_engine(tiny, device="cpu"), max_pixels=99)
+    async with serving(predictor):
+        with pytest.raises(ImageError):
+            await predictor.predict(b"no image")
+        with pytest.raises(TooManyPixels):
+            await predictor.predict(png(np.zeros((10, 10, 3), np.uint8)))
+        assert sum(predictor.tally.batches.values()) == 0
+
+
+async def test_before_the_engine_is_there_nobody_is_let_in(tiny: Bundle) -> None:
+    house = House(tiny)
+    health = house.predictor.health
+    assert (health.state, health.ready) == (State.STARTING, False)
+    about_engine = (health.engine, health.device, health.batch_limit, health.slots, health.threads)
+    assert about_engine == (None,) * 5
+    assert health.queue_limit == 0
+    with pytest.raises(NotReady, match="being loaded") as caught:
+        await house.answer(b"")
+    assert caught.value.retry_after >= 1
+    with pytest.raises(NotReady):
+        await house.predictor.predict(png(np.zeros((8, 8, 3), np.uint8)))
+    await house.predictor.close()
+
+
+async def test_failure_to_start_is_told_with_its_reason(tiny: Bundle) -> None:
+    house = House(tiny)
+    house.fault = EngineError("no such thing")
+    house.predictor.start()
+    with pytest.raises(StartError, match="no such thing"):
+        await house.predictor.wait_ready()
+    assert await house.predictor.wait_failed() == "no such thing"
+    assert house.predictor.health.state is State.FAILED
+    house.predictor.retire()
+    assert house.predictor.health.state is State.FAILED
+    await house.predictor.close()
+
+
+async def test_house_is_bounded_while_the_engine_is_held(tiny: Bundle) -> None:
+    house = House(tiny, rate=4.4, deadline=4.0)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        assert predictor.health.queue_limit == 8
+        house.hold()
+        tasks = [asyncio.create_task(house.answer(data)) for _ in range(20)]
+        await house.held()
+        assert predictor.health.queue_depth == 8
+        house.engine.free.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, QueueFull)]
+        assert len(refused) == 12
+        assert {error.retry_after for error in refused} == {2}
+        assert predictor.health.queue_depth == 0
+        assert predictor.tally.dropped == {"rejected": 12}
+        await house.answer(data)
+
+
+async def test_hasty_caller_is_refused_when_there_is_a_line(tiny: Bundle) -> None:
+    house = House(tiny, rate=1.0, deadline=20.0)
+    async with serving(house.predictor) as predictor, AsyncExitStack() as line:
+        for _ in range(5):
+            await line.enter_async_context(predictor.admit())
+        with pytest.raises(QueueFull, match="longer than"):
+            await line.enter_async_context(predictor.admit(patience=2.0))
+        slot = await line.enter_async_context(predictor.admit(patience=6.0))
+        assert slot.deadline == pytest.approx(asyncio.get_running_loop().time() + 6.0, abs=1)
+
+
+async def test_deadline_that_passes_in_the_queue(tiny: Bundle) -> None:
+    house = House(tiny)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        with pytest.raises(DeadlineExceeded):
+            await predictor.predict(data, deadline=asyncio.get_running_loop().time())
+        assert predictor.tally.dropped == {"expired": 1}
+
+
+async def test_callers_that_leave_are_never_run_and_the_next_is_served(tiny: Bundle) -> None:
+    house = House(tiny, rate=1000.0)
+    data = png(np.full((64, 64, 3), 128, np.uint8))
+    async with serving(house.predictor) as predictor:
+        house.hold()
+        before = len(house.engine.sizes)
+        tasks = [asyncio.create_task(house.answer(data)) for _ in range(300)]
+        await house.held()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert predictor.health.queue_depth == predictor.health.waiting == 0
+        house.engine.free.set()
+        prediction = await house.answer(data)
+        np.testing.assert_allclose(prediction.probability, 128 / 255, atol=1e-6)
+        # One was running and one was prepared when they left.
+        assert len(house.engine.sizes) - before <= 3
+
+
+async def test_failed_run_shows_in_health_and_the_service_goes_on(tiny: Bundle) -> None:
+    house = House(tiny)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        house.engine.errors = [EngineError("bad luck")]
+        with pytest.raises(EngineError, match="bad luck"):
+            await house.answer(data)
+        assert predictor.health.state is State.DEGRADED
+        assert "bad luck" in predictor.health.reason
+        await house.answer(data)
+        assert predictor.health.ready
+
+
+async def test_lost_engine_is_not_ready_and_then_replaced(tiny: Bundle) -> None:
+    house = House(tiny)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        house.engine.errors = [RuntimeError("dead")]
+        with pytest.raises(NotReady, match="dead"):
+            await house.answer(data)
+        async with asyncio.timeout(20):
+            while not predictor.health.ready:  # noqa: ASYNC110 - a thread loads
+                await asyncio.sleep(0.001)
+        await house.answer(data)
+        assert predictor.tally.engines_lost == 1
+
+
+async def test_retired_service_says_so_and_goes_on_until_it_drains(tiny: Bundle) -> None:
+    house = House(tiny)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        predictor.retire()
+        assert predictor.health.state is State.DRAINING
+        await house.answer(data)
+        house.hold()
+        accepted = asyncio.create_task(house.answer(data))
+        await house.held()
+        draining = asyncio.create_task(predictor.drain(20))
+        await asyncio.sleep(0)
+        with pytest.raises(Draining):
+            await house.answer(data)
+        assert not draining.done()
+        house.engine.free.set()
+        await accepted
+        assert await draining == 0
+
+
+async def test_drain_while_starting_is_at_once(tiny: Bundle) -> None:
+    house = House(tiny)
+    house.predictor.start()
+    assert await house.predictor.drain(20) == 0
+    assert house.predictor.health.state is State.DRAINING
+    with pytest.raises(Draining):
+        await house.answer(b"")
+    await house.predictor.close()
+
+
+async def test_close_fails_what_is_left(tiny: Bundle) -> None:
+    house = House(tiny)
+    async with serving(house.predictor) as predictor:
+        house.hold()
+        task = asyncio.create_task(house.answer(png(np.zeros((8, 8, 3), np.uint8))))
+        await house.held()
+        assert await predictor.drain(0.01) == 1
+        await predictor.close()
+        with pytest.raises(NotReady):
+            await task
+    house.engine.free.set()
