@@ -64,7 +64,7 @@ def serve(engine: str) -> Iterator[Served]:
         port = next(
             record["port"]
             for record in (json.loads(line) for line in process.stdout)
-            if record.get("message") == "listening"
+            if record.get("event") == "listening"
         )
         url = f"http://127.0.0.1:{port}"
         while httpx.get(f"{url}/health/ready").status_code != 200:
