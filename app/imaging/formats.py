@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Final
 
 from app.imaging.errors import UndecodableImage, UnsupportedFormat
@@ -113,5 +114,9 @@ def _refused(data: bytes) -> str | None:
 
 
 def _is_text(data: bytes) -> bool:
-    head = data[:256].removeprefix(b"\xef\xbb\xbf")
-    return all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head)
+    try:
+        # Incremental, so that a character cut in two at the end is no error.
+        head = codecs.getincrementaldecoder("utf-8")().decode(data[:256])
+    except UnicodeDecodeError:
+        return False
+    return all(character >= " " or character in "\t\n\r\f" for character in head)
