@@ -60,8 +60,8 @@ def segment(
     Returns:
         The mask, its regions and its score.
     """
-    # One pass of SIMD; numpy's comparison and selection take four times as long.
-    mask = np.asarray(cv2.compare(probability, float(threshold), cv2.CMP_GE), np.uint8)
+    # Bytes all along; numpy.where takes four times as long.
+    mask = (probability >= float(threshold)).view(np.uint8) * np.uint8(255)
     regions, area, score = _take_regions(mask, probability, min_area)
     if not regions:
         score = float(probability.max())
