@@ -73,9 +73,9 @@ def _check_png(data: bytes) -> None:
         if (kind == b"IHDR") != (position == 8):
             raise UndecodableImage("The header of the PNG is not at its beginning.")
         position += 12 + length
+        if position > len(data):
+            break
         if kind == b"IEND":
-            if position > len(data):
-                break
             return
     else:
         raise UndecodableImage("The image consists of too many pieces.")
