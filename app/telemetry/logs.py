@@ -9,7 +9,9 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final, TextIO
 
-_LIBRARIES: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")
+_OURS: Final = "polypseg"
+# All other libraries are silent: Pillow, for one, logs the EXIF fields that it reads.
+_LIBRARIES: Final = frozenset({"uvicorn", "asyncio"})
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,6 +32,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        if _root(record) != _OURS:
+            # asyncio's next lines show objects, and exceptions with their messages.
+            line["event"], *_ = line["event"].splitlines()
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = list(_chain(record.exc_info[1]))
@@ -37,22 +42,24 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send every log line of the process through `JsonFormatter`.
+    """Send our log lines, and the warnings of the server's libraries, through `JsonFormatter`.
 
     Args:
-        level: Least severe level that is written.
+        level: Least severe level of our lines that is written.
         stream: Where to; standard output if not given.
     """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(lambda record: _root(record) == _OURS or _root(record) in _LIBRARIES)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in _LIBRARIES:
-        library = logging.getLogger(name)
-        library.handlers.clear()
-        library.propagate = True
-        library.setLevel(max(logging.WARNING, root.level))
+    root.setLevel(logging.WARNING)
+    logging.getLogger(_OURS).setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def _root(record: logging.LogRecord) -> str:
+    return record.name.partition(".")[0]
 
 
 def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:

@@ -42,8 +42,9 @@ class Service:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The lines of the log."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        """The lines of the log that are complete."""
+        complete, _, _ = self._log.read_text().rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]
 
     @property
     def output(self) -> str:

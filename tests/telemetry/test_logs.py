@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,10 @@ PATIENT = "a patient's name"
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        yield
+    logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -29,23 +34,34 @@ def stream() -> io.StringIO:
     return stream
 
 
-def lines(stream: io.StringIO) -> list[dict[str, object]]:
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_a_line_holds_the_fields_of_the_caller(stream: io.StringIO) -> None:
     logging.getLogger("polypseg.test").info("hello %s", "you", extra={"fields": {"port": 8000}})
     (line,) = lines(stream)
-    moment = datetime.fromisoformat(str(line.pop("time")))
+    moment = datetime.fromisoformat(line.pop("time"))
     assert moment.utcoffset() is not None
     assert line == {"level": "info", "logger": "polypseg.test", "event": "hello you", "port": 8000}
 
 
 def test_lines_under_the_level_are_left_out(stream: io.StringIO) -> None:
     logging.getLogger("polypseg.test").debug("not this")
-    logging.getLogger("uvicorn.error").info("nor this")
-    logging.getLogger("uvicorn.error").warning("but this\nin one line")
+    logging.getLogger("polypseg.test").info("but this\nin one line")
     assert [line["event"] for line in lines(stream)] == ["but this\nin one line"]
+
+
+def test_libraries_say_little(stream: io.StringIO) -> None:
+    logs.configure("debug", stream)
+    logging.getLogger("uvicorn.error").info("not this")
+    logging.getLogger("PIL.TiffImagePlugin").debug("tag: Artist: %s", PATIENT)
+    logging.getLogger("PIL.TiffImagePlugin").error("tag: Artist: %s", PATIENT)
+    warnings.warn(PATIENT, stacklevel=1)
+    logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: %s", PATIENT)
+    assert PATIENT not in stream.getvalue()
+    (line,) = lines(stream)
+    assert line["event"] == "Task exception was never retrieved"
 
 
 def test_exceptions_keep_their_stack_and_lose_their_words(stream: io.StringIO) -> None:
@@ -61,7 +77,7 @@ def test_exceptions_keep_their_stack_and_lose_their_words(stream: io.StringIO) -
         logging.getLogger("polypseg.test").exception("failed")
     (line,) = lines(stream)
     assert PATIENT not in stream.getvalue()
-    outer, inner = line["error"]  # type: ignore[misc]
+    outer, inner = line["error"]
     assert outer["type"] == "builtins.RuntimeError"
     assert inner["type"] == "builtins.ValueError"
     assert inner["at"][-1].startswith("tests/telemetry/test_logs.py:")
@@ -77,8 +93,8 @@ def test_chains_that_lead_back_or_are_cut_off_end(stream: io.StringIO) -> None:
     cut.__context__, cut.__suppress_context__ = KeyError(), True
     log.error("cut", exc_info=cut)
     circle, alone = lines(stream)
-    assert len(circle["error"]) == 2  # type: ignore[arg-type]
-    assert len(alone["error"]) == 1  # type: ignore[arg-type]
+    assert len(circle["error"]) == 2
+    assert len(alone["error"]) == 1
 
 
 def test_what_is_no_json_is_written_as_text(stream: io.StringIO) -> None:
