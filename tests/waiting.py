@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _PAUSE = 0.005
 
 
