@@ -136,11 +136,11 @@ class Keeper:
                 await probe  # it only ends by itself if it is broken
             return await batcher.lost
         finally:
-            self.batcher = None
             batcher.close("The engine was closed.")
             runner.close()
             probe.cancel()
             await asyncio.gather(probe, return_exceptions=True)
+            self.batcher = None
 
     def _enter(self, state: State, reason: str) -> None:
         self._state, self._reason = state, reason

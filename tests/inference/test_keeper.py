@@ -136,7 +136,9 @@ async def test_lost_engine_is_replaced_and_the_pending_are_told(harm: Break, cau
     pending = [asyncio.create_task(house.keeper.batcher.submit(IMAGE)) for _ in range(5)]
     results = await asyncio.gather(*pending, return_exceptions=True)
     assert {type(result) for result in results} == {EngineLost}
-    await house.until(State.DEGRADED)
+    assert house.keeper.state is State.DEGRADED
+    await until(lambda: house.keeper.batcher is None)
+    assert house.keeper.state is State.DEGRADED
     assert cause in house.keeper.reason
     assert "A new engine is being loaded" in house.keeper.reason
     house.may_load.set()
