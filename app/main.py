@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import docs, health, model, predict
+from app.api import docs, health, metrics, model, predict
 from app.api.body import BodyMemory
 from app.api.context import Context
 from app.api.documentation import EXPOSED, openapi
@@ -21,7 +21,8 @@ from app.api.problems import Catch, Problem, answer_problem
 from app.api.security import SecurityHeaders
 from app.inference import Predictor, choose_engine, load_bundle
 from app.settings import Settings, read_settings
-from app.telemetry.middleware import Telemetry
+from app.telemetry.metrics import Metrics
+from app.telemetry.middleware import Telemetry, log_request
 
 if TYPE_CHECKING:
     app: FastAPI
@@ -63,10 +64,14 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
             HTTPException: answer_http,
         },
     )
-    app.state.context = Context(
-        settings, settings.keys, predictor, BodyMemory(settings.max_bodies_bytes)
+    context = app.state.context = Context(
+        settings,
+        settings.keys,
+        predictor,
+        BodyMemory(settings.max_bodies_bytes),
+        Metrics(predictor),
     )
-    for router in (predict.router, health.router, model.router, docs.router):
+    for router in (predict.router, health.router, model.router, metrics.router, docs.router):
         app.include_router(router)
     # The last one added is the outermost.
     app.add_middleware(Catch)
@@ -78,7 +83,11 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         expose_headers=EXPOSED,
     )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Telemetry, headers=identity_headers(predictor.bundle))
+    app.add_middleware(
+        Telemetry,
+        headers=identity_headers(predictor.bundle),
+        observers=(log_request, context.metrics.observe),
+    )
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
 

@@ -10,6 +10,7 @@ from app.api.problems import Unauthorized
 from app.inference import Bundle, Predictor
 from app.keys import Digests, is_known
 from app.settings import Settings
+from app.telemetry.metrics import Metrics
 from app.telemetry.record import Record, record_of
 
 
@@ -22,12 +23,14 @@ class Context:
         keys: Digests of the API keys; none of them means that everybody may ask.
         predictor: What answers, and the bundle that it serves.
         bodies: Memory for request bodies.
+        metrics: What Prometheus is told.
     """
 
     settings: Settings
     keys: Digests
     predictor: Predictor
     bodies: BodyMemory
+    metrics: Metrics
 
     @property
     def bundle(self) -> Bundle:

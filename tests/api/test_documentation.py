@@ -65,6 +65,7 @@ def test_operations(description: dict[str, Any]) -> None:
         ("/health/ready", "get", "health_ready"),
         ("/model", "get", "model"),
         ("/model/card", "get", "model_card"),
+        ("/metrics", "get", "metrics"),
     }
 
 
@@ -109,6 +110,7 @@ def test_types_of_answers(description: dict[str, Any]) -> None:
         "health_ready": {"application/json"},
         "model": {"application/json"},
         "model_card": {"text/markdown"},
+        "metrics": {"text/plain"},
     }
 
 

@@ -1,0 +1,20 @@
+"""What Prometheus scrapes."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.context import ContextDep
+from app.telemetry.metrics import CONTENT_TYPE
+
+router = APIRouter(tags=["metrics"])
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(context: ContextDep) -> Response:
+    """Return the metrics of this process in Prometheus' text format."""
+    return Response(context.metrics.render(), media_type=CONTENT_TYPE)
