@@ -102,7 +102,7 @@ def measure(
             if bucket == buckets[0]:
                 raise
             break
-        rate = bucket * slots / float(np.mean(runs))
+        rate = bucket * slots / float(np.median(runs))
         if rate < throughput * (1 + SAME):
             break
         throughput = rate

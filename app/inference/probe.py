@@ -1,6 +1,7 @@
 """The probe: proves that the engine is well while nobody asks, or after a run that failed."""
 
 import asyncio
+import contextlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,7 @@ async def probe_when_idle(
     """
     failures = 0
     while failures < _MAX_FAILURES:
-        if failures:
-            await asyncio.sleep(_PAUSE_SECONDS)
-        elif await _busy(batcher, period):
-            continue
+        await (asyncio.sleep(_PAUSE_SECONDS) if failures else _idle(batcher, period))
         try:
             _compare(await batcher.submit(image), expected)
             failures = 0
@@ -45,15 +43,14 @@ async def probe_when_idle(
     batcher.close(f"The engine failed {failures} probes in a row: {batcher.last_error}")
 
 
-async def _busy(batcher: Batcher[NDArray[np.uint8], Inferred], period: float) -> bool:
-    """Wait for a period, or for a run that fails; return whether all is well without a probe."""
-    runs = batcher.runs
-    try:
-        async with asyncio.timeout(period):
-            await batcher.trouble.wait()
-    except TimeoutError:
-        return batcher.runs != runs
-    return False
+async def _idle(batcher: Batcher[NDArray[np.uint8], Inferred], period: float) -> None:
+    """Wait for a period without a run, or for a run that fails."""
+    while not batcher.trouble.is_set():
+        runs = batcher.runs
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(batcher.trouble.wait(), period)
+        if batcher.runs == runs:
+            return
 
 
 def _compare(answer: Inferred, expected: NDArray[np.float32]) -> None:

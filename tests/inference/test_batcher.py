@@ -310,6 +310,32 @@ def test_two_batches_that_run_out_of_memory_together_lower_the_limit_once() -> N
     run(main())
 
 
+def test_large_batch_that_fails_late_does_not_raise_the_limit_again() -> None:
+    async def main() -> None:
+        house = House(1, 4, 16, slots=2)
+        tasks = [house.submit(n) for n in range(2)]
+        await settle()
+        for size in (3, 12):
+            tasks += [house.submit(n) for n in range(len(tasks), len(tasks) + size)]
+            await settle()
+            house.rig.running[0].succeed()
+            await settle()
+        small, large = house.rig.running
+        assert (small.bucket, large.bucket) == (4, 16)
+        small.fail(OutOfMemory("full"))
+        await settle()
+        assert house.batcher.limit == 1
+        large.fail(OutOfMemory("full"))
+        await settle()
+        assert house.batcher.limit == 1
+        while house.rig.running:
+            house.rig.running[0].succeed()
+            await settle()
+        assert await gather(tasks) == [n * n for n in range(17)]
+
+    run(main())
+
+
 def test_smallest_bucket_stays_when_even_that_runs_out_of_memory() -> None:
     async def main() -> None:
         house = House(1, 4)
