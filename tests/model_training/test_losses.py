@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from model_training.losses import dice_loss, soft_dice
+from model_training.losses import boundary_loss, dice_loss, soft_dice
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -31,3 +31,28 @@ def test_dice_loss_takes_logits() -> None:
 
     # Probabilities are 0.9, 0.9, 0.1, 0.1: 2 * 1.8 / (2 + 2).
     assert float(dice_loss(logits, target)) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_boundary_loss_counts_pixels_near_a_boundary_more() -> None:
+    target = np.zeros((1, 88, 88, 1), np.float32)
+    target[:, :, 44:] = 1
+    right = np.where(target > 0, 6, -6).astype(np.float32)
+    far, near = right.copy(), right.copy()
+    far[:, 40:44, 4:8] = 6
+    near[:, 40:44, 40:44] = 6
+
+    losses = [float(boundary_loss(logits, target)) for logits in (right, far, near)]
+
+    assert losses[0] < losses[1] < losses[2]
+
+
+def test_boundary_loss_of_a_flat_target_is_cross_entropy_plus_soft_iou() -> None:
+    target = np.ones((2, 32, 32, 1), np.float32)
+    logits = np.full((2, 32, 32, 1), 1.5, np.float32)
+    probability = 1 / (1 + np.exp(-1.5))
+    overlap, total = 1024 * probability, 1024 * (1 + probability)
+    iou = (overlap + 1) / (total - overlap + 1)
+
+    loss = float(boundary_loss(logits, target))
+
+    assert loss == pytest.approx(-np.log(probability) + 1 - iou, rel=1e-4)

@@ -1,0 +1,101 @@
+"""`polypseg train` and `polypseg export`, from shards to a run to a bundle."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+from typer.testing import CliRunner, Result
+
+from model_training.cli import cli
+from model_training.recipes import RECIPES
+from model_training.shards import ShardSettings
+from model_training.shards.writing import write_shards
+from model_training.splits import Split
+from tests.model_training.resumable_run import RECIPE, frames
+
+
+@pytest.fixture(autouse=True)
+def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "small", RECIPE)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = frames(tmp_path_factory.mktemp("frames"), 6)
+    out = tmp_path_factory.mktemp("shards") / "generated"
+    write_shards(
+        Split("generated", made[:4], made[4:], ()),
+        out,
+        ShardSettings(height=32, width=32, encoding="png"),
+    )
+    return out
+
+
+def polypseg(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_training_from_shards_and_going_on_when_it_is_done(shards: Path, tmp_path: Path) -> None:
+    train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
+    out = tmp_path / "run"
+
+    first = polypseg(*train, "--out", out)
+    second = polypseg(*train, "--out", out)
+    third = polypseg(*train, "--out", out, "--resume")
+    other = polypseg(*train, "--out", out, "--resume", "--seed", "1")
+
+    assert first.exit_code == 0, first.output
+    assert "4 frames to train, 2 to validate" in first.output
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["epochs"] == RECIPE.epochs
+    assert manifest["split"] == "generated"
+    assert len(manifest["train_frames"]) == 4
+    assert {"checkpoint.npz", "history.csv", "model.weights.h5", "tensorboard"} <= {
+        entry.name for entry in out.iterdir()
+    }
+    assert second.exit_code == 2
+    assert "add --resume to go on with it" in second.output
+    assert third.exit_code == 0, third.output
+    assert other.exit_code == 2
+    assert "was made with another seed" in other.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--recipe", "unknown"), "--recipe is 'unknown'; there are: "),
+        (("--encoder-weights", "nowhere.h5"), "--encoder-weights is nowhere.h5: no such file."),
+        (("--encoder-weights", "none", "--split", "unknown"), "There is no split 'unknown'"),
+        (("--encoder-weights", "none", "--shards", "nowhere"), "nowhere"),
+        (("--encoder-weights", "none", "--data", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    result = polypseg("train", *arguments)
+
+    assert result.exit_code == 2
+    assert sentence in result.output.replace("\n", " ")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_export_of_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
+    result = polypseg("export", tmp_path, "--out", tmp_path / "model")
+
+    assert result.exit_code == 2
+    assert "manifest.json" in result.output.replace("\n", "")
+
+
+def test_encoder_weights_come_from_a_file(tmp_path: Path) -> None:
+    from model_training.architectures import ARCHITECTURES
+
+    source = keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.35, include_top=False, weights=None
+    )
+    path = tmp_path / "encoder.weights.h5"
+    source.save_weights(path)
+
+    network = ARCHITECTURES["tutorial_unet"](32, 32, encoder_weights=str(path))
+
+    kernel = network.get_layer("encoder").get_layer("block_13_expand").kernel
+    assert (kernel.numpy() == source.get_layer("block_13_expand").kernel.numpy()).all()
