@@ -8,7 +8,7 @@ RUN ?= runs/tutorial-tutorial-42
 BIN := .venv/bin
 
 help: ## List the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 serve: ## Serve the shipped model on http://127.0.0.1:8000
 	@requirements/install $$(requirements/suited)
@@ -43,6 +43,8 @@ evaluate: ## Score the shipped model on DATA and write a report with pictures
 bench: ## Time the service and its stages
 	@requirements/install dev
 	@$(BIN)/python -m benchmarks.latency
+
+include deploy/deploy.mk
 
 lock: ## Pin all dependencies again (needs uv)
 	@requirements/lock
