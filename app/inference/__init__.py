@@ -17,11 +17,12 @@ from app.inference.errors import (
     NotReady,
     QueueFull,
     Refused,
+    StartError,
 )
 from app.inference.health import Health, State
 from app.inference.pipeline import predict_image, prepare
 from app.inference.prediction import Prediction
-from app.inference.predictor import Predictor, Slot, StartError
+from app.inference.predictor import Predictor, Slot
 from app.inference.selection import (
     Choice,
     Selection,

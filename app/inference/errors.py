@@ -25,6 +25,10 @@ class Draining(Refused):
     """The service is about to stop; another instance will answer."""
 
 
+class StartError(Exception):
+    """The model could not be brought up; the message is one line."""
+
+
 class DeadlineExceeded(Exception):  # noqa: N818 - reads as what is wrong
     """The request waited until its deadline; it was never run."""
 

@@ -18,7 +18,7 @@ from app.inference.admission import RETRY_SECONDS, Admission
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores
-from app.inference.errors import EngineLost, NotReady
+from app.inference.errors import EngineLost, NotReady, StartError
 from app.inference.health import Health, State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded, load
@@ -30,10 +30,6 @@ from app.inference.tally import Tally
 from app.inference.throughput import Throughput
 
 Result = TypeVar("Result")
-
-
-class StartError(Exception):
-    """The model could not be brought up; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.engine import Engine, check_probability
+from app.inference.engine import Engine, OutOfMemory, check_probability
 from app.inference.threads import Threads
 from app.inference.watch import Run, allowed_seconds, watch
 
@@ -49,6 +49,7 @@ class Runner:
             bucket: The batch size to pad to.
 
         Raises:
+            OutOfMemory: There is no memory for a batch of this size.
             EngineError: The run failed, or gave something that is no probability.
             EngineLost: The run is hung.
         """
@@ -61,6 +62,14 @@ class Runner:
         self._threads.close()
 
     def _infer(self, images: Sequence[NDArray[np.uint8]], bucket: int, run: Run) -> list[Inferred]:
+        try:
+            return self._compute(images, bucket, run)
+        except MemoryError as error:  # of NumPy; the engine is well
+            raise OutOfMemory(f"There is no memory for a batch of {bucket}.") from error
+
+    def _compute(
+        self, images: Sequence[NDArray[np.uint8]], bucket: int, run: Run
+    ) -> list[Inferred]:
         batch = pad(images, bucket)
         with self._slots:
             run.start()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.inference.engine import EngineError, check_probability
+from app.inference.engine import EngineError, OutOfMemory, check_probability
 from app.inference.errors import EngineLost
 from app.inference.runner import Runner, pad
 from tests.inference.fakes import RedEngine, red
@@ -68,6 +68,19 @@ async def test_error_of_the_engine_is_raised_and_frees_the_slot() -> None:
     with pytest.raises(EngineError, match="bad luck"):
         await runner(noise(1), 1)
     assert len(await runner(noise(1), 1)) == 1
+    runner.close()
+
+
+async def test_no_memory_for_the_batch_is_no_fault_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    runner = Runner(RedEngine(), 1, P99)
+    monkeypatch.setattr("app.inference.runner.pad", fail)
+    with pytest.raises(OutOfMemory, match="batch of 4"):
+        await runner(noise(3), 4)
     runner.close()
 
 
