@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # `docs` serves it
         exception_handlers={
             Problem: answer_problem,
             RequestValidationError: answer_invalid,

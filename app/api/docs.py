@@ -11,9 +11,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from app.api.problems import all_problems
+from app.api.problems import MEDIA_TYPE, all_problems
 from app.api.schemas import NOTICE
 
 router = APIRouter(include_in_schema=False)
@@ -47,6 +47,12 @@ async def docs(request: Request) -> Response:
     address = str(request.base_url).rstrip("/")
     page = render_docs(request.app.openapi(), address)
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """Return the OpenAPI description."""
+    return JSONResponse(request.app.openapi())
 
 
 def render_docs(description: dict[str, Any], address: str) -> str:
@@ -106,18 +112,29 @@ def _parameters(operation: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _answers(operation: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for status, answer in sorted(operation["responses"].items()):
         for media_type, content in answer["content"].items():
-            codes = ", ".join(
-                f'<a href="#{escape(code)}">{escape(code)}</a>'
-                for code in content.get("examples", ())
-            )
-            yield "", f"{status} <code>{escape(media_type)}</code>", codes + _example(content)
+            shown = _codes(content) if media_type == MEDIA_TYPE else _examples(content)
+            yield "", f"{status} <code>{escape(media_type)}</code>", shown
 
 
-def _example(content: dict[str, Any]) -> str:
-    if "example" not in content:
-        return ""
-    text = escape(json.dumps(content["example"]))
-    return f"<details><summary>example</summary><pre>{text}</pre></details>"
+def _codes(content: dict[str, Any]) -> str:
+    return ", ".join(
+        f'<a href="#{escape(code)}">{escape(code)}</a>' for code in content["examples"]
+    )
+
+
+def _examples(content: dict[str, Any]) -> str:
+    named = {name: example.get("value") for name, example in content.get("examples", {}).items()}
+    if "example" in content:
+        named["example"] = content["example"]
+    return "".join(
+        f"<details><summary>{escape(name)}</summary><pre>{_text(value)}</pre></details>"
+        for name, value in named.items()
+        if value is not None
+    )
+
+
+def _text(example: Any) -> str:
+    return escape(example if isinstance(example, str) else json.dumps(example))
 
 
 @cache

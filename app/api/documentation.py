@@ -10,9 +10,14 @@ from pydantic import BaseModel
 
 from app.api import problems
 from app.api.body import PART
-from app.api.examples import EXAMPLE_REQUEST_ID, example_prediction
+from app.api.examples import (
+    EXAMPLE_REQUEST_ID,
+    answer_examples,
+    example_image,
+    picture_example,
+)
 from app.api.problems import Problem
-from app.api.schemas import NOTICE, Prediction, ProblemDocument
+from app.api.schemas import NOTICE, ProblemDocument
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -38,9 +43,10 @@ EXPOSED: Final = (*HEADERS, *MASK_HEADERS, *RETRY_HEADER)
 """Headers that a script of an allowed web page may read."""
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_JSON: Final = "application/json"
 _IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/bmp", "image/webp")
 _PROBLEM: Final = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+_PHANTOM: Final = "phantom"
+_EXAMPLE: Final = f"#/components/examples/{_PHANTOM}"
 _KEY: Final = "api_key"
 _PROTECTED: Final = ("/predict", "/model")
 
@@ -53,10 +59,19 @@ REQUEST_BODY: Final = {
             "multipart/form-data": {
                 "schema": {"type": "object", "required": [PART], "properties": {PART: _BINARY}}
             },
-            **{kind: {"schema": _BINARY} for kind in ("application/octet-stream", *_IMAGES)},
+            "application/octet-stream": {"schema": _BINARY},
+            **{kind: {"schema": _BINARY} for kind in _IMAGES},
+            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: {"$ref": _EXAMPLE}}},
         },
     }
 }
+
+# What can be wrong before there is a request, so that any operation may be answered with it.
+CONNECTION_PROBLEMS: Final[tuple[type[Problem], ...]] = (
+    problems.BadRequest,
+    problems.HeaderTimeout,
+    problems.HeadersTooLarge,
+)
 
 # What a prediction can run into, in the order in which it is found out.
 PREDICT_PROBLEMS: Final = (
@@ -76,9 +91,9 @@ PREDICT_PROBLEMS: Final = (
 
 
 def problem_answers(*kinds: type[Problem]) -> Responses:
-    """Describe problems, those of one status together."""
+    """Describe these problems and those of any operation, those of one status together."""
     answers: Responses = {}
-    for kind in kinds:
+    for kind in (*kinds, *CONNECTION_PROBLEMS):
         answer = answers.setdefault(
             kind.status,
             {
@@ -100,6 +115,12 @@ def json_answers(
     """Describe an answer in JSON, of status 200 and of those in `also`, and its problems."""
     answers: Responses = {status: {"model": model} for status in (200, *also)}
     return answers | problem_answers(*kinds)
+
+
+def text_answers(media_type: str, *kinds: type[Problem]) -> Responses:
+    """Describe an answer in text, and its problems."""
+    text = {"content": {media_type: {"schema": {"type": "string"}}}}
+    return {200: text, **problem_answers(*kinds)}
 
 
 def picture_answers(*kinds: type[Problem]) -> Responses:
@@ -131,23 +152,22 @@ def _describe_app(app: FastAPI) -> dict[str, Any]:
             "description": "Needed only where the operator has set keys.",
         }
     }
-    example = example_prediction().model_dump(mode="json")
+    components["examples"] = {_PHANTOM: picture_example(example_image(), "A generated phantom")}
+    examples = answer_examples()
     for path, methods in description["paths"].items():
         for operation in methods.values():
             if path.startswith(_PROTECTED):
                 operation["security"] = [{}, {_KEY: []}]
             for status, answer in operation["responses"].items():
-                _complete(answer, status, example)
+                headers = HEADERS | (RETRY_HEADER if _may_be_repeated(status, answer) else {})
+                answer.setdefault("headers", {}).update(_describe(headers))
+                for media_type, content in answer["content"].items():
+                    content |= examples.get((operation["operationId"], status, media_type), {})
     return description
 
 
-def _complete(answer: dict[str, Any], status: str, example: dict[str, Any]) -> None:
-    """Add to an answer what every one of its kind has."""
-    headers = HEADERS | (RETRY_HEADER if status in ("429", "503") else {})
-    answer.setdefault("headers", {}).update(_describe(headers))
-    body = answer["content"].get(_JSON, {})
-    if body.get("schema", {}).get("$ref", "").endswith(f"/{Prediction.__name__}"):
-        body["example"] = example
+def _may_be_repeated(status: str, answer: dict[str, Any]) -> bool:
+    return status in ("429", "503") and problems.MEDIA_TYPE in answer["content"]
 
 
 def _describe(headers: dict[str, str]) -> dict[str, Any]:

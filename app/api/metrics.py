@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.context import ContextDep
+from app.api.documentation import text_answers
 from app.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["metrics"])
@@ -13,7 +14,7 @@ router = APIRouter(tags=["metrics"])
     "/metrics",
     operation_id="metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=text_answers("text/plain"),
 )
 async def metrics(context: ContextDep) -> Response:
     """Return the metrics of this process in Prometheus' text format."""

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.api.context import ContextDep, authorize
-from app.api.documentation import json_answers, problem_answers
+from app.api.documentation import json_answers, text_answers
 from app.api.problems import NotFound, Unauthorized
 from app.api.schemas import ModelReport
 
@@ -24,10 +24,7 @@ async def model(context: ContextDep) -> Response:
     "/card",
     operation_id="model_card",
     response_class=Response,
-    responses={
-        200: {"content": {"text/markdown": {"schema": {"type": "string"}}}},
-        **problem_answers(Unauthorized, NotFound),
-    },
+    responses=text_answers("text/markdown", Unauthorized, NotFound),
 )
 async def model_card(context: ContextDep) -> Response:
     """Return the model card, in Markdown: what the model is for, and where it fails."""
