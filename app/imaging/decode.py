@@ -67,18 +67,16 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
 def _is_for_opencv(image: ImageFile) -> bool:
     """Whether OpenCV shows such an image as a browser does; it takes a third less time.
 
-    It is strict, too: Pillow takes a PNG with too few rows. But it guesses at CMYK, shows 5-bit
-    white as 248, forgets the alpha of a BMP, and reads a TIFF through an RGBA detour.
+    It is strict, too: Pillow takes a PNG with too few rows. But it shows 5-bit white in a BMP as
+    248 and forgets its alpha. TIFF stays with Pillow, which knows more kinds of it.
     """
     match image.format:
-        case "PNG" | "WEBP":
+        case "JPEG" | "PNG" | "WEBP":
             return True
-        case "JPEG":
-            return image.mode != "CMYK"
         case "BMP":
             codec, rawmode = _coding(image)
             # Pillow walks runs in Python: seconds with the interpreter lock held.
-            return codec == "bmp_rle" or rawmode in {"BGR", "BGRX"}
+            return codec == "bmp_rle" or rawmode == "BGR"
         case _:
             return False
 

@@ -70,6 +70,11 @@ def test_no_limit_of_pillow_interferes() -> None:
         warnings.simplefilter("error")  # a DecompressionBombWarning would be one
         header = read_header(bmp(b"", 20_000, 30_000, 24))
     assert (header.width, header.height) == (30_000, 20_000)
+    # One colour takes no bits, so the same few bytes make an image of any size.
+    plain = bytearray(encode(np.full((8, 8, 3), 7, np.uint8), "WEBP", lossless=True))
+    plain[21:25] = struct.pack("<I", 16_382 | 16_382 << 14)
+    header = read_header(bytes(plain))
+    assert (header.width, header.height) == (16_383, 16_383)
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])

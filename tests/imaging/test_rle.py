@@ -16,7 +16,7 @@ from app.imaging import compress_rle, decode_rle, encode_rle, phantom
 
 @st.composite
 def masks(draw: st.DrawFn) -> NDArray[np.uint8]:
-    height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
     share = draw(st.sampled_from([0.0, 0.05, 0.5, 0.95, 1.0]))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     mask = (random.random((height, width)) < share).astype(np.uint8) * 255
@@ -39,7 +39,7 @@ def _ring() -> NDArray[np.uint8]:
 @example(np.full((1, 1), 255, np.uint8))
 @example(_ring())
 @example(phantom(300, 400)[1])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_agrees_with_pycocotools(mask: NDArray[np.uint8]) -> None:
     height, width = mask.shape
     counts = encode_rle(mask)
