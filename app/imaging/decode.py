@@ -94,6 +94,7 @@ def _decode_opencv(data: bytes, image: ImageFile) -> NDArray[np.uint8] | None:
         # Of a grey PNG, OpenCV forgets which value is transparent.
         samples = np.where(samples == _hidden_grey(image), samples.dtype.type(0), samples)
         return cv2.cvtColor(_to_bytes(samples), cv2.COLOR_GRAY2RGB)  # type: ignore[no-any-return]
+    # Where libpng ignores broken transparency there is no alpha; the conversion adds an opaque one.
     return _on_black(cv2.cvtColor(_to_bytes(samples), cv2.COLOR_BGRA2RGBA))
 
 

@@ -168,6 +168,18 @@ def test_colour_png_with_a_transparent_colour(depth: int) -> None:
     assert _apart(decode(data).pixels, expected) <= 1
 
 
+def test_broken_transparency_of_a_palette_is_ignored() -> None:
+    samples, palette = np.arange(4).reshape(2, 2), np.arange(12, dtype=np.uint8)
+    colours = (b"PLTE", palette.tobytes())
+    for chunks in (
+        [colours, (b"tRNS", b"")],
+        [colours, (b"tRNS", bytes(9))],
+        [(b"tRNS", b"\0"), colours],
+    ):
+        pixels = decode(png(samples, 8, 3, *chunks)).pixels
+        assert np.array_equal(pixels, palette.reshape(2, 2, 3))
+
+
 def test_interlaced_png() -> None:
     # Adam7: seven passes, each a smaller picture.
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
