@@ -47,6 +47,8 @@ def show(settings: Settings, *, as_json: bool) -> None:
         print(json.dumps(about, indent=2))  # noqa: T201 - for programs, without colours
         return
     table = Table(show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in about.items():
         table.add_row(name, "not installed" if value is None else str(value))
     Console().print(table)

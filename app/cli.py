@@ -23,7 +23,11 @@ class _Group(TyperGroup):
     """Has the commands of other packages as well, and imports them when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *self._more().keys()]
+        try:
+            more = list(self._more())
+        except ModuleNotFoundError:  # told when one of them is asked for
+            more = []
+        return [*super().list_commands(ctx), *more]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return super().get_command(ctx, cmd_name) or self._more().get(cmd_name)

@@ -55,75 +55,82 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every one.")
-    port: int = Field(8000, ge=0, le=65535, description="Port; 0 lets the system pick one.")
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; `0.0.0.0` for every one."
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port; 0 lets the system pick one.")
 
     model: Path = Field(
-        Path("models/polyp-unet"), description="Folder of the bundle, which holds its versions."
+        default=Path("models/polyp-unet"),
+        description="Folder of the bundle, which holds its versions.",
     )
     model_version: str | None = Field(
-        None, description="Version to serve; the highest one if not set.", pattern=r"\d+"
+        default=None, description="Version to serve; the highest one if not set.", pattern=r"\d+"
     )
     engine: Literal["auto", "onnxruntime", "tensorflow"] = Field(
-        "auto", description="What runs the model: `auto`, `onnxruntime` or `tensorflow`."
+        default="auto", description="What runs the model: `auto`, `onnxruntime` or `tensorflow`."
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
-        "auto", description="Where it runs: `auto`, `cpu` or `gpu`; `gpu` refuses to start without."
+        default="auto",
+        description="Where it runs: `auto`, `cpu` or `gpu`; `gpu` refuses to start without.",
     )
     max_batch: PositiveInt | None = Field(
-        None, description="Largest batch to try; 2 for ONNX Runtime on a CPU, 64 on a GPU if unset."
+        default=None,
+        description="Largest batch to try; 2 for ONNX Runtime on a CPU, 64 on a GPU if unset.",
     )
 
     max_body_bytes: PositiveInt = Field(
-        32 * 2**20, description="Largest request body, multipart framing included."
+        default=32 * 2**20, description="Largest request body, multipart framing included."
     )
     max_bodies_bytes: PositiveInt = Field(
-        256 * 2**20, description="Memory for all request bodies held at once."
+        default=256 * 2**20, description="Memory for all request bodies held at once."
     )
     max_pixels: PositiveInt = Field(
-        25_000_000, description="Largest image, width times height, from its header."
+        default=25_000_000, description="Largest image, width times height, from its header."
     )
     deadline_ms: PositiveInt = Field(
-        10_000, description="Patience for a request that sends no `X-Request-Timeout-Ms`."
+        default=10_000, description="Patience for a request that sends no `X-Request-Timeout-Ms`."
     )
     max_deadline_ms: PositiveInt = Field(
-        60_000, description="Longest patience that `X-Request-Timeout-Ms` may ask for."
+        default=60_000, description="Longest patience that `X-Request-Timeout-Ms` may ask for."
     )
 
     max_header_bytes: PositiveInt = Field(
-        16 * 2**10, description="Largest request line and headers together."
+        default=16 * 2**10, description="Largest request line and headers together."
     )
     header_timeout_s: PositiveFloat = Field(
-        10.0, description="From the first byte of a request to the end of its headers."
+        default=10.0, description="From the first byte of a request to the end of its headers."
     )
     body_timeout_s: PositiveFloat = Field(
-        10.0, description="From the end of the headers to the end of the body."
+        default=10.0, description="From the end of the headers to the end of the body."
     )
     idle_timeout_s: PositiveFloat = Field(
-        30.0, description="A connection without a request in progress is closed after this long."
+        default=30.0,
+        description="A connection without a request in progress is closed after this long.",
     )
     drain_delay_s: NonNegativeFloat = Field(
-        1.0,
+        default=1.0,
         description="From `/health/ready` turning 503 to the listener closing, when told to stop.",
     )
     grace_s: PositiveFloat = Field(
-        30.0, description="Time that accepted requests get to finish, when told to stop."
+        default=30.0, description="Time that accepted requests get to finish, when told to stop."
     )
 
     api_keys: Keys = Field(
-        frozenset(),
+        default=frozenset(),
         description="SHA-256 digests (hex) of the keys that may use `/predict*` and `/model*`, "
         "separated by commas; no keys, no check.",
     )
     api_keys_file: Path | None = Field(
-        None, description="File with more such digests, one a line; `#` starts a comment."
+        default=None, description="File with more such digests, one a line; `#` starts a comment."
     )
     cors_origins: Origins = Field(
-        (), description="Origins of web pages that may call the service, separated by commas."
+        default=(),
+        description="Origins of web pages that may call the service, separated by commas.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line: `debug`, `info`, `warning` or `error`."
+        default="info", description="Least severe log line: `debug`, `info`, `warning` or `error`."
     )
 
     @model_validator(mode="after")

@@ -46,9 +46,13 @@ _BINARY: Final = {"type": "string", "format": "binary"}
 _IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/bmp", "image/webp")
 _PROBLEM: Final = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 _PHANTOM: Final = "phantom"
-_EXAMPLE: Final = f"#/components/examples/{_PHANTOM}"
 _KEY: Final = "api_key"
 _PROTECTED: Final = ("/predict", "/model")
+
+
+def _refer(example: str) -> dict[str, str]:
+    return {"$ref": f"#/components/examples/{example}"}
+
 
 REQUEST_BODY: Final = {
     "requestBody": {
@@ -61,7 +65,7 @@ REQUEST_BODY: Final = {
             },
             "application/octet-stream": {"schema": _BINARY},
             **{kind: {"schema": _BINARY} for kind in _IMAGES},
-            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: {"$ref": _EXAMPLE}}},
+            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: _refer(_PHANTOM)}},
         },
     }
 }
@@ -101,11 +105,7 @@ def problem_answers(*kinds: type[Problem]) -> Responses:
                 "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}},
             },
         )
-        answer["content"][problems.MEDIA_TYPE]["examples"][kind.code()] = {
-            "summary": kind.title,
-            "description": kind.__doc__,
-            "value": kind(kind.example).document(EXAMPLE_REQUEST_ID),
-        }
+        answer["content"][problems.MEDIA_TYPE]["examples"][kind.code()] = _refer(kind.code())
     return answers
 
 
@@ -152,7 +152,10 @@ def _describe_app(app: FastAPI) -> dict[str, Any]:
             "description": "Needed only where the operator has set keys.",
         }
     }
-    components["examples"] = {_PHANTOM: picture_example(example_image(), "A generated phantom")}
+    components["examples"] = {
+        _PHANTOM: picture_example(example_image(), "A generated phantom"),
+        **{kind.code(): _problem(kind) for kind in problems.all_problems()},
+    }
     examples = answer_examples()
     for path, methods in description["paths"].items():
         for operation in methods.values():
@@ -164,6 +167,14 @@ def _describe_app(app: FastAPI) -> dict[str, Any]:
                 for media_type, content in answer["content"].items():
                     content |= examples.get((operation["operationId"], status, media_type), {})
     return description
+
+
+def _problem(kind: type[Problem]) -> dict[str, Any]:
+    return {
+        "summary": kind.title,
+        "description": kind.__doc__,
+        "value": kind(kind.example).document(EXAMPLE_REQUEST_ID),
+    }
 
 
 def _may_be_repeated(status: str, answer: dict[str, Any]) -> bool:

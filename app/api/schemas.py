@@ -18,7 +18,7 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     threshold: float | None = Field(
-        None,
+        default=None,
         gt=0,
         lt=1,
         description="Probability from which on a pixel belongs to the mask; the model's own "
@@ -34,7 +34,7 @@ class JsonQuery(_Query):
     """Parameters of a prediction that is answered with JSON."""
 
     rle: Literal["list", "compressed"] = Field(
-        "list",
+        default="list",
         description="Encoding of the mask: run lengths as a list, or COCO's compressed string.",
     )
 
@@ -43,7 +43,7 @@ class NegotiatedQuery(JsonQuery):
     """Parameters of a prediction whose answer type the caller chooses."""
 
     format: Format | None = Field(
-        None, description="Type of the answer; what `Accept` asks for if not given."
+        default=None, description="Type of the answer; what `Accept` asks for if not given."
     )
 
 
