@@ -15,6 +15,7 @@ from app.api.examples import (
     answer_examples,
     example_image,
     picture_example,
+    refer,
 )
 from app.api.problems import Problem
 from app.api.schemas import NOTICE, ProblemDocument
@@ -49,11 +50,6 @@ _PHANTOM: Final = "phantom"
 _KEY: Final = "api_key"
 _PROTECTED: Final = ("/predict", "/model")
 
-
-def _refer(example: str) -> dict[str, str]:
-    return {"$ref": f"#/components/examples/{example}"}
-
-
 REQUEST_BODY: Final = {
     "requestBody": {
         "required": True,
@@ -65,7 +61,7 @@ REQUEST_BODY: Final = {
             },
             "application/octet-stream": {"schema": _BINARY},
             **{kind: {"schema": _BINARY} for kind in _IMAGES},
-            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: _refer(_PHANTOM)}},
+            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: refer(_PHANTOM)}},
         },
     }
 }
@@ -105,7 +101,7 @@ def problem_answers(*kinds: type[Problem]) -> Responses:
                 "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}},
             },
         )
-        answer["content"][problems.MEDIA_TYPE]["examples"][kind.code()] = _refer(kind.code())
+        answer["content"][problems.MEDIA_TYPE]["examples"][kind.code()] = refer(kind.code())
     return answers
 
 

@@ -145,6 +145,11 @@ def answer_examples() -> dict[tuple[str, str, str], dict[str, Any]]:
     }
 
 
+def refer(example: str) -> dict[str, str]:
+    """Return a reference to an example that stands among the components."""
+    return {"$ref": f"#/components/examples/{example}"}
+
+
 def picture_example(data: bytes, summary: str) -> dict[str, Any]:
     """Return a PNG as an example; OpenAPI has no other place for bytes than an address."""
     address = f"data:{_PNG};base64,{base64.b64encode(data).decode()}"

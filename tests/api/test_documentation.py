@@ -141,7 +141,8 @@ def test_problem_examples_are_what_is_sent(description: dict[str, Any]) -> None:
     seen = set()
     for operation in operations(description).values():
         for status, answer in operation["responses"].items():
-            for code, example in answer["content"].get(MEDIA_TYPE, {}).get("examples", {}).items():
+            for code in answer["content"].get(MEDIA_TYPE, {}).get("examples", {}):
+                example = description["components"]["examples"][code]
                 document = ProblemDocument.model_validate(example["value"], extra="forbid")
                 assert document.code == code
                 assert document.status == int(status) == kinds[code].status
