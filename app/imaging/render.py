@@ -43,7 +43,7 @@ def render_probability(probability: NDArray[np.float32]) -> bytes:
     Returns:
         A PNG of one 8-bit channel; 255 is probability 1, rounded to the nearest step.
     """
-    return _png(cv2.convertScaleAbs(np.clip(probability, 0, 1), alpha=255), _SHADED)
+    return _png(cv2.convertScaleAbs(probability, alpha=255), _SHADED)
 
 
 def render_overlay(pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bytes:
