@@ -27,6 +27,7 @@ from app.imaging.formats import sniff
         (b"PK\3\4" + bytes(20), "A ZIP archive"),
         (b"\x1f\x8b\x08" + bytes(20), "A gzip archive"),
         (bytes(257) + b"ustar\x0000", "A tar archive"),
+        (b"\n  <svg/>", "SVG"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
     ],
 )

@@ -90,7 +90,9 @@ def test_great_counts_survive() -> None:
     assert decode_rle("", 0, 0).shape == (0, 0)
 
 
-@pytest.mark.parametrize("counts", [[3], [3, 4], [-1, 7], [], "", "6 ", "\u0661", "P" * 13, "o"])
+@pytest.mark.parametrize(
+    "counts", [[3], [3, 4], [-1, 7], [], "", "6 ", "\u0661", "P" * 13, "P" * 13 + "06", "o"]
+)
 def test_what_is_no_mask_is_refused(counts: list[int] | str) -> None:
     with pytest.raises(ValueError, match=r"mask of 2 x 3 pixels|run-length string"):
         decode_rle(counts, 2, 3)
