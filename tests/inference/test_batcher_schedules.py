@@ -43,6 +43,7 @@ class Request:
     deadline: float
     task: asyncio.Task[int]
     cancelled: bool = False
+    begun: bool = False
     answered: int = 0  # runs that went well with it as a member
     failed_alone: bool = False
     lost: bool = False
@@ -57,6 +58,7 @@ class Schedule(RuleBasedStateMachine):
         self.loop = VirtualLoop()
         self.requests: list[Request] = []
         self.started = 0  # runs that were looked at
+        self.latest = -1  # the last item whose first run has begun
         self.tally = Tally()
 
     def go(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -172,6 +174,11 @@ class Schedule(RuleBasedStateMachine):
                 assert not request.cancelled, "ran after its client had left"
                 assert not request.answered, "ran after its answer"
                 assert not request.failed_alone, "ran again after it had failed alone"
+                if request.begun:
+                    assert len(run.items) == 1, "ran again, and not alone"
+                else:
+                    assert item > self.latest, "overtook an earlier one"
+                    request.begun, self.latest = True, item
         self.started = len(self.rig.runs)
 
     def _look_at_finished_requests(self) -> None:
