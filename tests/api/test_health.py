@@ -2,6 +2,7 @@
 
 from app.api.schemas import NOTICE
 from tests.api.conftest import Client, Gate, Serving
+from tests.waiting import until
 
 
 async def verdict(client: Client) -> tuple[int, int, str]:
@@ -58,5 +59,6 @@ async def test_degraded_while_a_lost_engine_is_replaced(serving: Serving, png: b
     async with serving(gate=gate, loading=loading) as client:
         loading.open.clear()
         assert (await client.post("/predict", content=png)).status_code == 503
+        await until(lambda: client.context.predictor.health.batch_limit is None)
         assert await verdict(client) == (503, 503, "degraded")
         loading.open.set()
