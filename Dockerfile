@@ -15,7 +15,8 @@ RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get upgrade --yes \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 tini \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/* \
-    && useradd --system --uid 10001 --user-group --home-dir /tmp --shell /usr/sbin/nologin polypseg \
+    && groupadd --gid 10001 polypseg \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin polypseg \
     && install --directory --owner=polypseg --group=polypseg /var/cache/polypseg
 COPY deploy/healthcheck.py /opt/healthcheck.py
 ENV PATH=/opt/polypseg/bin:/usr/local/bin:/usr/bin:/bin \

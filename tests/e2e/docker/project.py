@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,9 @@ CPU_TENSORFLOW = f"polypseg:{TAG}-cpu-tensorflow"
 PROXY = f"polypseg-proxy:{TAG}"
 PROMETHEUS = f"polypseg-prometheus:{TAG}"
 
-_PATIENCE_S = 3600
+_BUILD_S = 3600
+_PATIENCE_S = 180
+_PAUSE_S = 0.2
 
 
 def run(
@@ -26,13 +29,26 @@ def run(
         AssertionError: It fails; the message ends with what it printed.
     """
     done = subprocess.run(
-        command, text=True, capture_output=True, check=False, timeout=_PATIENCE_S, **options
+        command, text=True, capture_output=True, check=False, timeout=_BUILD_S, **options
     )
     if check and done.returncode:
         output = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
         words = " ".join(map(str, command))
         raise AssertionError(f"'{words[:200]}' ends with {done.returncode}:\n{output}")
     return done
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Block until a condition holds; what is waited for takes seconds.
+
+    Raises:
+        TimeoutError: It does not, for much longer than it should take.
+    """
+    end = time.monotonic() + _PATIENCE_S
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(_PAUSE_S)
 
 
 def docker(*arguments: str, check: bool = True) -> str:

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.docker.load import Load
-from tests.e2e.docker.project import NewProject, Project, docker, inspect, project_logs, python, run
-from tests.waiting import wait_until
+from tests.e2e.docker.project import (
+    NewProject,
+    Project,
+    docker,
+    inspect,
+    project_logs,
+    python,
+    run,
+    wait_until,
+)
 
 pytestmark = pytest.mark.docker
 

@@ -1,0 +1,268 @@
+"""HTTPS in front of replicas: certificates, limits, second tries, and a restart nobody notices."""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.docker.load import Load, connect
+from tests.e2e.docker.project import (
+    CPU,
+    PROXY,
+    NewProject,
+    Project,
+    docker,
+    inside,
+    inspect,
+    project_logs,
+    run,
+    run_once,
+    wait_until,
+)
+
+pytestmark = pytest.mark.docker
+
+LIMIT = 32 * 2**20
+
+# A replica that says it is ready and then breaks its word.
+FALSE_REPLICA = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        print("asked", flush=True)
+        if sys.argv[1] == "503":
+            self.send_response(503)
+            self.end_headers()
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def secure(projects: NewProject, build_settings: dict[str, str]) -> Project:
+    """Two replicas behind the proxy, with the certificate that the proxy makes for development."""
+    project = projects("tls", "tls", **build_settings, DEPLOY_REPLICAS="2", DEPLOY_HTTPS_PORT="0")
+    project.compose("build", "proxy")
+    project.up()
+    wait_for_replicas(project, 2)
+    return project
+
+
+@pytest.fixture(scope="module")
+def proxy(secure: Project) -> str:
+    """The id of the proxy's container."""
+    (found,) = secure.containers("proxy")
+    return found
+
+
+@pytest.fixture(scope="module")
+def address(secure: Project) -> str:
+    """Where this machine reaches the proxy."""
+    return secure.address("proxy", 8443)
+
+
+@pytest.fixture(scope="module")
+def trust(proxy: str) -> ssl.SSLContext:
+    """Trusts the proxy's certificate and no other."""
+    return ssl.create_default_context(cadata=inside(proxy, "cat", "/run/proxy/certificate.pem"))
+
+
+def wait_for_replicas(project: Project, count: int) -> None:
+    """Block until the proxy has found so many replicas that are ready."""
+    (proxy,) = project.containers("proxy")
+    command = ("docker", "exec", proxy, "/etc/proxy/healthcheck", str(count))
+    wait_until(lambda: run(*command, check=False).returncode == 0)
+
+
+def ask(
+    address: str, trust: ssl.SSLContext, body: bytes, path: str = "/predict", method: str = "POST"
+) -> tuple[int, dict[str, str], bytes]:
+    """Send one request; return status, headers and body of the answer."""
+    connection = connect(address, trust)
+    connection.request(method, path, body, {"Content-Type": "application/octet-stream"})
+    answer = connection.getresponse()
+    return answer.status, dict(answer.getheaders()), answer.read()
+
+
+def test_answers_over_https_with_its_own_certificate(
+    address: str, trust: ssl.SSLContext, picture: bytes
+) -> None:
+    status, headers, body = ask(address, trust, picture)
+    assert status == 200
+    assert body.startswith(b"\x89PNG")
+    assert headers["strict-transport-security"]
+    assert headers["x-request-id"]
+
+
+def test_refuses_old_protocols_and_offers_http2(address: str, trust: ssl.SSLContext) -> None:
+    host, port = address.split(":")
+    trust = ssl.create_default_context(cadata=ssl.get_server_certificate((host, int(port))))
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection((host, int(port))) as plain,
+        trust.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        assert secured.version() == "TLSv1.3"
+        assert secured.selected_alpn_protocol() == "h2"
+
+
+def test_speaks_http2(address: str, proxy: str, picture: bytes, tmp_path: Path) -> None:
+    (tmp_path / "certificate.pem").write_text(inside(proxy, "cat", "/run/proxy/certificate.pem"))
+    (tmp_path / "picture.jpg").write_bytes(picture)
+    said = run(
+        *("curl", "--silent", "--show-error", "--http2", "--output", "mask.png"),
+        *("--cacert", "certificate.pem", "--data-binary", "@picture.jpg"),
+        *("--header", "Content-Type: image/jpeg", "--write-out", "%{http_code} %{http_version}"),
+        f"https://{address}/predict",
+        cwd=tmp_path,
+    )
+    assert said.stdout == "200 2"
+    assert (tmp_path / "mask.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_uses_the_certificate_that_it_is_given(
+    projects: NewProject, secure: Project, tmp_path: Path
+) -> None:
+    assert secure
+    tmp_path.chmod(0o777)
+    run_once(
+        PROXY,
+        *("req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2", "-subj", "/CN=ours"),
+        *("-addext", "subjectAltName=DNS:localhost"),
+        *("-keyout", "/out/key.pem", "-out", "/out/certificate.pem"),
+        options=("--entrypoint", "openssl", "--volume", f"{tmp_path}:/out"),
+    )
+    project = projects(
+        "certificate",
+        "tls",
+        DEPLOY_HTTPS_PORT="0",
+        DEPLOY_TLS_CERTIFICATE=str(tmp_path / "certificate.pem"),
+        DEPLOY_TLS_KEY=str(tmp_path / "key.pem"),
+    )
+    project.up()
+    trust = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+    status, _, _ = ask(project.address("proxy", 8443), trust, b"", "/health", "GET")
+    assert status == 200
+
+
+def test_limits_bodies_as_the_service_does(address: str, trust: ssl.SSLContext) -> None:
+    status, _, body = ask(address, trust, bytes(LIMIT))
+    assert (status, json.loads(body)["code"]) == (400, "undecodable-image")
+    connection = connect(address, trust)
+    connection.putrequest("POST", "/predict")
+    connection.putheader("Content-Length", str(LIMIT + 1))
+    connection.endheaders()
+    answer = connection.getresponse()
+    problem = json.loads(answer.read())
+    assert answer.status == problem["status"] == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["code"] == "body-too-large"
+
+
+def test_keeps_metrics_inside(address: str, trust: ssl.SSLContext) -> None:
+    assert ask(address, trust, b"", "/metrics", "GET")[0] == 404
+
+
+def test_holds_bodies_in_memory_alone(
+    address: str, trust: ssl.SSLContext, proxy: str, picture: bytes
+) -> None:
+    before = docker("diff", proxy)
+    assert ask(address, trust, bytes(LIMIT))[0] == 400
+    assert ask(address, trust, picture)[0] == 200
+    assert docker("diff", proxy) == before
+    assert set(inside(proxy, "ls", "/run/proxy").split()) <= {
+        *("bundle.pem", "certificate.pem", "key.pem")
+    }
+    assert "rw" not in inside(proxy, "sh", "-c", "grep ' / ' /proc/mounts").split()[3].split(",")
+
+
+def test_logs_no_header_and_no_body(address: str, trust: ssl.SSLContext, proxy: str) -> None:
+    connection = connect(address, trust)
+    planted = "planted-surname"
+    headers = {"Authorization": f"Bearer {planted}", "Content-Type": "image/png"}
+    connection.request("POST", f"/predict/json?name={planted}", planted.encode(), headers)
+    connection.getresponse().read()
+    logs = docker("logs", proxy)
+    assert "/predict/json" in logs.replace("\\", "")
+    assert planted not in logs
+    assert project_logs(proxy)[-1]["method"] == "POST"
+
+
+@pytest.fixture(params=["empty", "503"])
+def false_replica(request: pytest.FixtureRequest, secure: Project) -> Iterator[str]:
+    """A third replica, which breaks off every request or answers 503 to it."""
+    name = f"{secure.name}-false"
+    docker(
+        *("run", "--detach", "--name", name, "--network", f"{secure.name}_default"),
+        *("--network-alias", "polypseg", "--entrypoint", "python3", CPU),
+        *("-c", FALSE_REPLICA, request.param),
+    )
+    try:
+        wait_for_replicas(secure, 3)
+        yield name
+    finally:
+        docker("rm", "--force", name)
+        wait_until(lambda: inspect_count(secure) == 2)
+
+
+def inspect_count(project: Project) -> int:
+    """Return how many replicas the proxy has."""
+    (proxy,) = project.containers("proxy")
+    return int(run("docker", "exec", proxy, "/etc/proxy/healthcheck").stdout.split()[0])
+
+
+def test_asks_another_replica_when_one_breaks_its_word(
+    address: str, trust: ssl.SSLContext, false_replica: str, picture: bytes
+) -> None:
+    large = picture + bytes(1_900_000)  # what follows the end of a JPEG is ignored
+    for body in (picture, large):
+        statuses = [ask(address, trust, body)[0] for _ in range(9)]
+        assert statuses == [200] * 9
+    assert docker("logs", false_replica).count("asked") >= 2
+
+
+def test_a_replica_that_dies_at_work_is_not_noticed(
+    secure: Project, address: str, trust: ssl.SSLContext, picture: bytes
+) -> None:
+    victim = secure.containers()[0]
+    with Load(address, picture, clients=4, tls=trust) as load:
+        load.wait_for(10)
+        docker("kill", "--signal", "KILL", victim)
+        load.wait_for(20)
+    assert set(load.statuses) == {200}
+    docker("start", victim)
+    wait_for_replicas(secure, 2)
+
+
+def test_a_rolling_restart_under_load_is_not_noticed(
+    secure: Project, address: str, trust: ssl.SSLContext, picture: bytes
+) -> None:
+    """40 % of what both replicas can do, while both are replaced."""
+    with Load(address, picture, clients=8, tls=trust) as full:
+        full.wait_for(200)
+        capacity = full.throughput
+    before = set(secure.containers())
+    with Load(address, picture, clients=16, rate=0.4 * capacity, tls=trust) as load:
+        load.wait_for(5)
+        secure.run("deploy/rolling-restart")
+        load.wait_for(5)
+    assert len(secure.containers()) == 2
+    assert not before & set(secure.containers())
+    assert set(load.statuses) == {200}, [a for a in load.answers if a.status != 200][:5]
+    assert {inspect(found)["RestartCount"] for found in secure.containers()} == {0}
+
+
+def test_says_so_when_no_replica_is_left(
+    secure: Project, address: str, trust: ssl.SSLContext, picture: bytes
+) -> None:
+    for container in secure.containers():
+        docker("stop", container)
+    status, headers, body = ask(address, trust, picture)
+    assert (status, json.loads(body)["code"]) == (503, "not-ready")
+    assert int(headers["retry-after"]) >= 1
