@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from app.inference import Predictor, State
 from app.inference.tally import Drop
 
-_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
+_BATCH_SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
 class Readings:
@@ -75,7 +75,7 @@ class Readings:
         yield CounterMetricFamily(
             "polypseg_engines_lost", "Engines that hung or died.", tally.engines_lost
         )
-        yield _batch_sizes(tally.batches)
+        yield batch_sizes(tally.batches)
         yield InfoMetricFamily(
             "polypseg_model",
             "The model that is served.",
@@ -95,7 +95,12 @@ def _labelled(
     return family
 
 
-def _batch_sizes(batches: Counter[int]) -> Metric:
+def batch_sizes(batches: Counter[int]) -> Metric:
+    """Return the number of batches by size as a histogram.
+
+    Args:
+        batches: Batches that ran, by number of members.
+    """
     counts = [
         (str(limit), float(sum(n for size, n in batches.items() if size <= limit)))
         for limit in _BATCH_SIZES

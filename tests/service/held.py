@@ -1,7 +1,7 @@
 """Runs the real service with an engine that can be held, from outside, by files in a folder.
 
 `loading` and `running` in that folder hold the loading of the model and its runs as long as they
-exist; `journal` gets a line for every image that is run.
+exist, and `failing` makes runs fail; `journal` gets a line for every image that is run.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app import main
 from app.cli import main as cli
-from app.inference import Bundle, Choice, Engine, Predictor, choose_engine, load_bundle
+from app.inference import Bundle, Choice, Engine, EngineError, Predictor, choose_engine, load_bundle
 from app.inference.loading import Loaded, load
 from app.settings import Settings
 from tests.waiting import wait_until
@@ -34,6 +34,8 @@ class Held:
         with (FOLDER / "journal").open("a") as journal:
             journal.write("image\n" * len(images))
         wait_until(lambda: not (FOLDER / "running").exists())
+        if (FOLDER / "failing").exists():
+            raise EngineError("It was told to fail.")
         return self.engine.infer(images)
 
 
@@ -48,7 +50,8 @@ def load_held(bundle: Bundle, choice: Choice, max_batch: int | None) -> Loaded:
 def create_held(settings: Settings) -> Predictor:
     """Make the predictor of the service."""
     bundle = load_bundle(settings.model)
-    return Predictor(bundle, choose_engine(bundle), load=load_held)
+    deadline = settings.deadline_ms / 1000
+    return Predictor(bundle, choose_engine(bundle), deadline=deadline, load=load_held)
 
 
 if __name__ == "__main__":
