@@ -5,11 +5,29 @@ TARGET ?= cpu
 SERVICE ?= polypseg
 COMPOSE = env $$(deploy/release) BUILD_CA_CERTIFICATES="$$(deploy/host-certificates)" deploy/compose
 
-image: ## Build the image of the service, with what it is made of on its labels
+image: ## Build the image TARGET (cpu), with what it is made of on its labels
 	@DEPLOY_TARGET=$(TARGET) $(COMPOSE) build polypseg
 
 up: ## Build and start the service with docker compose, and wait until it is ready
 	@$(COMPOSE) up --build --wait
 
-rolling-restart: ## Replace the replicas one after another, losing no request
+rolling-restart: ## Replace the replicas of SERVICE one after another, losing no request
 	@deploy/rolling-restart $(SERVICE)
+
+test-docker: ## Build the images and prove what they promise; needs a Docker engine
+	@requirements/install dev
+	@! docker version >/dev/null 2>&1 || deploy/base/debootstrap || true
+	@$(BIN)/python -m pytest -m docker tests/e2e/docker
+
+sbom: image ## Write the bill of materials of the image TARGET to build/sbom-TARGET.json
+	@deploy/tools
+	@mkdir -p build
+	@docker run --rm --interactive --network none --entrypoint python3 \
+	  polypseg:$${DEPLOY_TAG:-latest}-$(TARGET) - <deploy/sbom.py >build/sbom-$(TARGET).json
+	@.venv/tools/bin/python deploy/validate-sbom build/sbom-$(TARGET).json
+	@echo "build/sbom-$(TARGET).json"
+
+audit: ## Look for known vulnerabilities in the pinned packages
+	@deploy/tools
+	@.venv/tools/bin/pip-audit --disable-pip --require-hashes \
+	  --requirement requirements/dev.txt --requirement requirements/gpu.txt
