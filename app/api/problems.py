@@ -66,7 +66,7 @@ class UndecodableImage(Problem):
     """The bytes are no image: empty, truncated, text, damaged, several frames."""
 
     status, title = 400, "The image cannot be decoded"
-    example = "The image is empty."
+    example = "The body is empty; send the bytes of an image."
 
 
 class BadRequest(Problem):
@@ -90,7 +90,7 @@ class NotFound(Problem):
     """Nothing is served at this path."""
 
     status, title = 404, "There is nothing here"
-    example = "Nothing is served here; /docs lists what there is."
+    example = "The bundle holds no model card."
 
 
 class MethodNotAllowed(Problem):
