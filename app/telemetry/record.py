@@ -43,7 +43,6 @@ class Record:
         bytes_out: Bytes of the body of the answer.
         width: Width of the image in pixels.
         height: Height of the image in pixels.
-        batch_size: Number of images in the batch that this one ran in.
         timings_ms: Milliseconds by stage, of those that were reached.
         aborted: The caller hung up before the answer was complete.
         total_ms: Milliseconds from headers to the last byte of the answer; set at the end.
@@ -61,7 +60,6 @@ class Record:
     bytes_out: int = 0
     width: int | None = None
     height: int | None = None
-    batch_size: int | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     aborted: bool = False
     total_ms: float | None = None
