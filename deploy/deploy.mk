@@ -29,5 +29,5 @@ sbom: image ## Write the bill of materials of the image TARGET to build/sbom-TAR
 
 audit: ## Look for known vulnerabilities in the pinned packages
 	@deploy/tools
-	@.venv/tools/bin/pip-audit --disable-pip --require-hashes \
+	@.venv/tools/bin/pip-audit --strict --disable-pip --require-hashes \
 	  --requirement requirements/dev.txt --requirement requirements/gpu.txt

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,10 @@ def ask(
     address: str, trust: ssl.SSLContext, body: bytes, path: str = "/predict", method: str = "POST"
 ) -> tuple[int, dict[str, str], bytes]:
     """Send one request; return status, headers and body of the answer."""
-    connection = connect(address, trust)
-    connection.request(method, path, body, {"Content-Type": "application/octet-stream"})
-    answer = connection.getresponse()
-    return answer.status, dict(answer.getheaders()), answer.read()
+    with closing(connect(address, trust)) as connection:
+        connection.request(method, path, body, {"Content-Type": "application/octet-stream"})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
 
 
 def test_answers_over_https_with_its_own_certificate(
@@ -154,12 +155,12 @@ def test_uses_the_certificate_that_it_is_given(
 def test_limits_bodies_as_the_service_does(address: str, trust: ssl.SSLContext) -> None:
     status, _, body = ask(address, trust, bytes(LIMIT))
     assert (status, json.loads(body)["code"]) == (400, "undecodable-image")
-    connection = connect(address, trust)
-    connection.putrequest("POST", "/predict")
-    connection.putheader("Content-Length", str(LIMIT + 1))
-    connection.endheaders()
-    answer = connection.getresponse()
-    problem = json.loads(answer.read())
+    with closing(connect(address, trust)) as connection:
+        connection.putrequest("POST", "/predict")
+        connection.putheader("Content-Length", str(LIMIT + 1))
+        connection.endheaders()
+        answer = connection.getresponse()
+        problem = json.loads(answer.read())
     assert answer.status == problem["status"] == 413
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert problem["code"] == "body-too-large"
@@ -183,15 +184,14 @@ def test_holds_bodies_in_memory_alone(
 
 
 def test_logs_no_header_and_no_body(address: str, trust: ssl.SSLContext, proxy: str) -> None:
-    connection = connect(address, trust)
     planted = "planted-surname"
     headers = {"Authorization": f"Bearer {planted}", "Content-Type": "image/png"}
-    connection.request("POST", f"/predict/json?name={planted}", planted.encode(), headers)
-    connection.getresponse().read()
-    logs = docker("logs", proxy)
-    assert "/predict/json" in logs.replace("\\", "")
-    assert planted not in logs
+    with closing(connect(address, trust)) as connection:
+        connection.request("POST", f"/predict/json?name={planted}", planted.encode(), headers)
+        assert connection.getresponse().status == 400
+    wait_until(lambda: project_logs(proxy)[-1]["path"] == "/predict/json")
     assert project_logs(proxy)[-1]["method"] == "POST"
+    assert planted not in docker("logs", proxy)
 
 
 @pytest.fixture(params=["empty", "503"])
