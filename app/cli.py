@@ -4,8 +4,8 @@ Only what parses the command line is imported here; a command imports what it ne
 so that `polypseg --help` answers at once and signals are handled before anything slow begins.
 """
 
+import logging
 import os
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -109,9 +109,9 @@ def serve(
         code = run(settings, stop)
     except Exception as error:  # noqa: BLE001 - raised again where it is no known one
         code = _complain(error)
-    # A model that is still loading, or hangs, must not keep the process alive.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # A model that is still loading, or hangs, must not keep the process alive, and neither must a
+    # reader of the log who has fallen asleep.
+    logging.shutdown()
     os._exit(code)
 
 

@@ -181,6 +181,10 @@ async def test_answering_has_no_limit_of_its_own(listening: Listening) -> None:
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n",
         # Another request comes with it.
         b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n" + GET,
+        # A body comes with it.
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX: " + b"x" * 400 + b"\r\n\r\nabc",
+        # Nonsense comes with it.
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\nnonsense\r\n\r\n",
         # It does not end, but it is too large already.
         b"GET / HTTP/1.1\r\nX: " + b"x" * 400,
     ],

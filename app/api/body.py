@@ -208,8 +208,6 @@ class _Multipart:
         self._inside = False
 
     def feed(self, chunk: bytes) -> None:
-        if self._parser.closed:
-            return
         try:
             for event in self._parser.parse(chunk):
                 if isinstance(event, MultipartSegment):

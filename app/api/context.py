@@ -11,7 +11,6 @@ from app.inference import Bundle, Predictor
 from app.keys import Digests, is_known
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
-from app.telemetry.record import Record, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,7 @@ def _context(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
-def _record(request: Request) -> Record:
-    return record_of(request)
-
-
 ContextDep = Annotated[Context, Depends(_context)]
-RecordDep = Annotated[Record, Depends(_record)]
 
 
 def authorize(request: Request, context: ContextDep) -> None:

@@ -9,6 +9,8 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final, TextIO
 
+from app.telemetry.writer import Writer
+
 _OURS: Final = "polypseg"
 # All other libraries are silent: Pillow, for one, logs the EXIF fields that it reads.
 _LIBRARIES: Final = frozenset({"uvicorn", "asyncio"})
@@ -41,14 +43,17 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
+def configure(level: str = "info", stream: TextIO | None = None) -> logging.Handler:
     """Send our log lines, and the warnings of the server's libraries, through `JsonFormatter`.
 
     Args:
         level: Least severe level of our lines that is written.
         stream: Where to; standard output if not given.
+
+    Returns:
+        What writes the lines; flush it before the process ends.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = Writer(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(lambda record: _root(record) == _OURS or _root(record) in _LIBRARIES)
     root = logging.getLogger()
@@ -56,6 +61,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger(_OURS).setLevel(level.upper())
     logging.captureWarnings(capture=True)
+    return handler
 
 
 def _root(record: logging.LogRecord) -> str:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image as Pillow
 from pycocotools import mask as coco
 
-from tests.service.conftest import HELD, Service, Start
+from tests.service.conftest import COMMAND, HELD, ROOT, Service, Start
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -155,3 +157,27 @@ def test_one_connection_serves_many_requests(service: Service, jpeg: bytes) -> N
     with httpx.Client() as client:
         for _ in range(3):
             assert client.post(service.url("/predict"), content=jpeg).status_code == 200
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(bundle_root: Path, jpeg: bytes) -> None:
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        env={**os.environ, "POLYPSEG_MODEL": str(bundle_root), "POLYPSEG_PORT": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        with httpx.Client(base_url=url, timeout=30) as client:
+            wait_until(lambda: client.get("/health/ready").status_code == 200)
+            # A pipe takes 64 KiB, and a line has more than 200 bytes.
+            for _ in range(500):
+                assert client.get("/health/live").status_code == 200
+            assert client.post("/predict", content=jpeg).status_code == 200
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()

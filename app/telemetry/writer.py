@@ -1,0 +1,71 @@
+"""Writes log lines from a thread of its own: whoever reads them slowly holds up nobody."""
+
+import contextlib
+import logging
+import queue
+import threading
+from typing import Final, TextIO
+
+_PATIENCE_S: Final = 1.0
+
+
+class Writer(logging.Handler):
+    """Formats where it is called, and writes elsewhere.
+
+    A pipe that nobody empties would otherwise stop the event loop in the middle of a request. When
+    too many lines wait, new ones are dropped, and a line says how many.
+
+    Args:
+        stream: Where to write.
+        limit: How many lines may wait.
+    """
+
+    def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: queue.Queue[str | threading.Event] = queue.Queue(limit)
+        self._dropped = 0
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a line."""
+        dropped, self._dropped = self._dropped, 0
+        try:
+            if dropped:
+                self._waiting.put_nowait(self.format(_lost(dropped)))
+                dropped = 0
+            self._waiting.put_nowait(self.format(record))
+        except queue.Full:
+            self._dropped = dropped + 1
+
+    def flush(self) -> None:
+        """Wait until every line is written, though not for long."""
+        written = threading.Event()
+        try:
+            self._waiting.put(written, timeout=_PATIENCE_S)
+        except queue.Full:
+            return
+        written.wait(_PATIENCE_S)
+
+    def _write(self) -> None:
+        while True:
+            line = self._waiting.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            # Nobody reads any more: that is no reason to stop serving.
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(line + "\n")
+                if self._waiting.empty():
+                    self._stream.flush()
+
+
+def _lost(count: int) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {
+            "name": "polypseg.log",
+            "levelname": "WARNING",
+            "msg": "log lines dropped",
+            "fields": {"count": count},
+        }
+    )
