@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -27,6 +28,7 @@ HEIGHT, WIDTH = 75, 101
 class Client(httpx.AsyncClient):
     """Talks to an application in this process; `context` is what its handlers share."""
 
+    app: FastAPI
     context: Context
 
 
@@ -121,7 +123,7 @@ def serving(bundle_root: Path, loaded: Loaded) -> Serving:
             app.router.lifespan_context(app),
             Client(transport=httpx.ASGITransport(app), base_url="http://service") as client,
         ):
-            client.context = app.state.context
+            client.app, client.context = app, app.state.context
             if wait:
                 await client.context.predictor.wait_ready()
             yield client

@@ -290,6 +290,38 @@ async def test_error_after_the_answer_began_is_raised() -> None:
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
+async def test_nobody_is_answered_who_has_left(
+    client: Client, png: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": png[:100], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/predict",
+        "raw_path": b"/predict",
+        "query_string": b"",
+        "headers": [],
+        "scheme": "http",
+        "server": ("service", 80),
+    }
+    await client.app(scope, receive, send)
+    assert sent == []
+    assert client.context.predictor.health.queue_depth == 0
+    assert client.context.bodies.held == 0
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 async def test_lifespan_passes_through() -> None:
     seen: list[str] = []
 
