@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ def watched(projects: NewProject, build_settings: dict[str, str]) -> Project:
 
 
 @pytest.fixture(scope="module")
-def prometheus(watched: Project) -> httpx.Client:
+def prometheus(watched: Project) -> Iterator[httpx.Client]:
     """A client of Prometheus' interface for programs."""
     address = watched.address("prometheus", 9090)
-    return httpx.Client(base_url=f"http://{address}/api/v1", timeout=30)
+    with httpx.Client(base_url=f"http://{address}/api/v1", timeout=30) as client:
+        yield client
 
 
 def query(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:

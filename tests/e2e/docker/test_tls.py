@@ -188,7 +188,7 @@ def test_logs_no_header_and_no_body(address: str, trust: ssl.SSLContext, proxy: 
     headers = {"Authorization": f"Bearer {planted}", "Content-Type": "image/png"}
     with closing(connect(address, trust)) as connection:
         connection.request("POST", f"/predict/json?name={planted}", planted.encode(), headers)
-        assert connection.getresponse().status == 400
+        assert connection.getresponse().status == 422
     wait_until(lambda: project_logs(proxy)[-1]["path"] == "/predict/json")
     assert project_logs(proxy)[-1]["method"] == "POST"
     assert planted not in docker("logs", proxy)
