@@ -74,11 +74,16 @@ def trust(proxy: str) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=inside(proxy, "cat", "/run/proxy/certificate.pem"))
 
 
+def count_replicas(project: Project) -> int:
+    """Return how many ready replicas the proxy has found."""
+    (proxy,) = project.containers("proxy")
+    said = run("docker", "exec", proxy, "/etc/proxy/healthcheck", check=False).stdout
+    return int(said.split()[0]) if said else 0
+
+
 def wait_for_replicas(project: Project, count: int) -> None:
     """Block until the proxy has found so many replicas that are ready."""
-    (proxy,) = project.containers("proxy")
-    command = ("docker", "exec", proxy, "/etc/proxy/healthcheck", str(count))
-    wait_until(lambda: run(*command, check=False).returncode == 0)
+    wait_until(lambda: count_replicas(project) == count)
 
 
 def ask(
@@ -208,13 +213,7 @@ def false_replica(request: pytest.FixtureRequest, secure: Project) -> Iterator[s
         yield name
     finally:
         docker("rm", "--force", name)
-        wait_until(lambda: inspect_count(secure) == 2)
-
-
-def inspect_count(project: Project) -> int:
-    """Return how many replicas the proxy has."""
-    (proxy,) = project.containers("proxy")
-    return int(run("docker", "exec", proxy, "/etc/proxy/healthcheck").stdout.split()[0])
+        wait_for_replicas(secure, 2)
 
 
 def test_asks_another_replica_when_one_breaks_its_word(
