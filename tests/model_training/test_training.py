@@ -113,7 +113,7 @@ def test_recall_and_precision_are_pooled_over_the_epoch(
     _, test_step = compile_steps(model, keras.optimizers.SGD(), dice_loss)
     row = run_epoch(test_step, _tensors(batches))
 
-    # Keras counts what is above its threshold; a mask has what is at it too, like black pixels here.
+    # Keras counts what is above its threshold; a mask has what is at it too, here black pixels.
     threshold = float(np.nextafter(np.float32(0.5), np.float32(0)))
     recall = keras.metrics.Recall(thresholds=threshold)
     precision = keras.metrics.Precision(thresholds=threshold)
