@@ -30,6 +30,13 @@ def save(path: Path, pixels: Pixels) -> None:
     Image.fromarray(pixels).save(path, quality=95)
 
 
+def spoil_pixels(path: Path) -> None:
+    """Damage a file where only decoding notices: its length and its structure stay."""
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(32) + data[middle + 32 :])
+
+
 def write_pairs(
     root: Path,
     names: Iterable[str],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_training.datasets import DatasetError, read_dataset
-from tests.model_training.generated import picture, save, write_pairs
+from tests.model_training.generated import picture, save, spoil_pixels, write_pairs
 
 
 @pytest.mark.parametrize("folder", ["cvc_clinicdb", "CVC-ClinicDB"])
@@ -26,7 +26,7 @@ def test_finds_them_beside_each_other(tmp_path: Path) -> None:
 def test_hands_on_how_deep_to_look(tmp_path: Path) -> None:
     write_pairs(tmp_path / "kvasir_seg", ["a"])
     path = tmp_path / "kvasir_seg/images/a.png"
-    path.write_bytes(path.read_bytes()[:-60])
+    spoil_pixels(path)
     assert read_dataset("kvasir-seg", tmp_path, verify="headers").faults == ()
     assert len(read_dataset("kvasir-seg", tmp_path).faults) == 1
 
