@@ -51,7 +51,6 @@ ENV PIP_CERT=/build/trusted.pem \
     PIP_NO_CACHE_DIR=1 \
     PIP_REQUIRE_VIRTUALENV=1 \
     PIP_ROOT_USER_ACTION=ignore
-COPY deploy/trim .
 ARG PIP_INDEX_URL=""
 ARG PIP_EXTRA_INDEX_URL=""
 ARG PIP_TRUSTED_HOST=""
@@ -70,6 +69,7 @@ COPY models /image/srv/models
 RUN chmod -R a+rX,go-w /image
 
 FROM core-packages AS core
+COPY deploy/trim .
 RUN ./trim
 
 FROM runtime AS cpu
@@ -90,6 +90,7 @@ COPY requirements/tensorflow.txt requirements/
 RUN pip install --require-hashes --only-binary :all: --requirement requirements/tensorflow.txt
 
 FROM tensorflow-packages AS tensorflow
+COPY deploy/trim .
 RUN ./trim
 
 FROM runtime AS cpu-tensorflow
@@ -116,6 +117,7 @@ COPY requirements/gpu.txt requirements/
 RUN pip install --require-hashes --only-binary :all: --requirement requirements/gpu.txt
 
 FROM gpu-packages AS tensorflow-gpu
+COPY deploy/trim .
 RUN ./trim
 
 FROM runtime AS gpu
@@ -145,8 +147,9 @@ LABEL org.opencontainers.image.title="polypseg" \
 # Trains on a GPU where there is one.
 FROM gpu-packages AS training
 COPY requirements/train.txt requirements/
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/train.txt \
-    && ./trim
+RUN pip install --require-hashes --only-binary :all: --requirement requirements/train.txt
+COPY deploy/trim .
+RUN ./trim
 
 FROM runtime AS train
 COPY --from=training /opt/polypseg /opt/polypseg
