@@ -1,5 +1,6 @@
 """An exported bundle computes what the trained network computes, in both engines."""
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,10 +10,11 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from app.imaging import phantom, resize
-from app.inference.bundle import Bundle
+from app.inference.bundle import Bundle, load_bundle
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
 from model_training.export import WARMUP, Served, export
+from model_training.publication import record_figures
 from model_training.recipes import RECIPES, Recipe
 from model_training.run import Run, RunManifest
 from model_training.training import build, trained_model
@@ -141,3 +143,27 @@ def test_the_temperature_divides_the_logits() -> None:
     np.testing.assert_allclose(
         np.log(cold / (1 - cold))[middle], 4 * np.log(hot / (1 - hot))[middle], rtol=1e-2, atol=1e-3
     )
+
+
+def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Path) -> None:
+    root = tmp_path / "polyp-unet"
+    shutil.copytree(bundle.path, root / "3")
+    before = load_bundle(root)
+    entry = {
+        "figures": {"dice": 0.87654, "mae": 0.01},
+        "intervals": {"dice": [0.8, 0.9]},
+        "frames": ["cvc-clinicdb/3", "cvc-clinicdb/4"],
+    }
+
+    after = record_figures(before, {"tutorial": entry})
+
+    assert after.manifest.metrics == {"tutorial": {"dice": 0.8765, "mae": 0.01}}
+    assert (
+        "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |"
+        in (after.path / "model_card.md").read_text()
+    )
+    changed = {
+        name for name, value in after.manifest.files.items() if before.manifest.files[name] != value
+    }
+    assert changed == {"model_card.md"}
+    assert after.sha256 != before.sha256
