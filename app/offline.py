@@ -58,11 +58,14 @@ def predict_files(
     if threshold is not None and not 0 < threshold < 1:
         raise SettingsError(f"--threshold has value '{threshold:g}': expected over 0 and under 1.")
     targets = _targets(files, out, answer)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--out has value '{out}': {error.strerror}.") from error
     console = console or Console(stderr=True)
     bundle = load_bundle(settings.model, settings.model_version)
     engine, reason = select_engine(bundle, settings.engine, settings.device)
     console.print(f"{bundle.manifest.name}/{bundle.manifest.version}: {reason}", style="dim")
-    out.mkdir(parents=True, exist_ok=True)
     failed = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:

@@ -128,3 +128,12 @@ def test_threshold_out_of_range(
 ) -> None:
     with pytest.raises(SettingsError, match="--threshold has value"):
         predict_files([image], tmp_path, Format.PNG, threshold, settings)
+
+
+def test_a_place_that_cannot_be_made_is_named_before_anything_is_loaded(
+    image: Path, settings: Settings, console: Console
+) -> None:
+    missing = settings.model_copy(update={"model": image})
+
+    with pytest.raises(SettingsError, match="--out has value '.*image.png': File exists"):
+        predict_files([image], image, Format.PNG, None, missing, console)
