@@ -135,5 +135,5 @@ def test_a_place_that_cannot_be_made_is_named_before_anything_is_loaded(
 ) -> None:
     missing = settings.model_copy(update={"model": image})
 
-    with pytest.raises(SettingsError, match="--out has value '.*image.png': File exists"):
+    with pytest.raises(SettingsError, match=r"--out has value '.*image\.png': File exists"):
         predict_files([image], image, Format.PNG, None, missing, console)
