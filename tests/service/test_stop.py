@@ -28,6 +28,8 @@ def refused(service: Service) -> bool:
         socket.create_connection(("127.0.0.1", service.port), 5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was in the backlog when the listener closed: ask again
     return False
 
 
