@@ -14,8 +14,7 @@ from model_training.datasets import DatasetError, Frame, working_size
 from model_training.shards import ShardPart
 from model_training.shards.record import decode_record, parse_record
 
-# Fixed, where TensorFlow offers to tune: with a tuned prefetch, epochs of a minute were seen to
-# wait for as long again, all threads asleep.
+# Fixed, where TensorFlow offers to tune: the examples are in memory, there is nothing to gain.
 _PARALLEL = len(os.sched_getaffinity(0))
 _PREFETCH = 4
 
