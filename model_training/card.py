@@ -1,8 +1,9 @@
 """The model card: what a bundle is for, what it was made from, and how well it does."""
 
-from typing import Any
-
 from app.inference.bundle import Manifest
+
+VALIDATION = "validation"
+"""The entry of a manifest's metrics that `export` writes: what was fitted, and how well."""
 
 _HEADLINES = {
     "dice": "Dice",
@@ -10,22 +11,24 @@ _HEADLINES = {
     "recall": "recall",
     "precision": "precision",
     "pooled_dice": "pooled Dice",
+    "operating_dice": "Dice at the operating threshold",
+    "threshold_mean_dice": "Dice over 256 thresholds",
     "ece": "calibration error",
     "false_alarm_rate": "false alarms",
+    "operating_false_alarm_rate": "false alarms at the operating threshold",
     "tutorial_dice": "tutorial's Dice",
     "tutorial_recall": "tutorial's recall",
     "tutorial_precision": "tutorial's precision",
 }
 
 
-def model_card(manifest: Manifest, metrics: dict[str, Any]) -> str:
+def model_card(manifest: Manifest) -> str:
     """Write the card of a bundle.
 
     Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 
     Args:
         manifest: Of the bundle.
-        metrics: `metrics.json` of an evaluation; empty when none was made.
 
     Returns:
         Markdown.
@@ -48,8 +51,9 @@ def model_card(manifest: Manifest, metrics: dict[str, Any]) -> str:
 Marks polyps in single colonoscopy frames, one class, one probability for each pixel.
 Architecture `{training.settings.get("architecture", training.recipe)}`,
 {manifest.parameters:,} parameters, {manifest.gflop} GFLOP for an image of
-{manifest.input_width}x{manifest.input_height} pixels. Operating threshold {manifest.threshold},
-temperature {manifest.temperature}. {compared}
+{manifest.input_width}x{manifest.input_height} pixels. {compared}
+
+{_operating_point(manifest)}
 
 ## Intended use
 
@@ -59,14 +63,14 @@ diagnosis, not for deciding on treatment, not for use during an examination.
 ## Training data
 
 Split `{training.split}`: {len(training.train_frames)} frames trained the weights,
-{len(training.validation_frames)} chose the learning rate and the end of training
-({_datasets(training.train_frames)}). Recipe `{training.recipe}`, seed {training.seed}, code
+{len(training.validation_frames)} were held out to choose by ({_datasets(training.train_frames)}
+in training). Recipe `{training.recipe}`, seed {training.seed}, code
 `{training.commit[:12]}`, data `{training.data_hash[:12]}`. `manifest.json` names every frame and
 every setting.
 
 ## Figures
 
-{_figures(metrics)}
+{_figures(manifest)}
 
 Intervals are 95 % bootstrap intervals, drawn by video sequence. `docs/evaluation.md` defines every
 figure. In the `tutorial` and `pranet` splits every test frame of CVC-ClinicDB has near copies in
@@ -95,17 +99,38 @@ def _datasets(keys: tuple[str, ...]) -> str:
     return ", ".join(counted) or "none"
 
 
-def _figures(metrics: dict[str, Any]) -> str:
-    if not metrics:
-        return "Not evaluated yet: run `polypseg evaluate`."
+def _operating_point(manifest: Manifest) -> str:
+    point = (
+        f"Operating threshold {manifest.threshold:g}, temperature {manifest.temperature:g}, "
+        f"regions under {manifest.min_area} pixels are removed."
+    )
+    figures = manifest.metrics.get(VALIDATION)
+    if figures is None:
+        return f"{point} They were not fitted."
+    text = (
+        f"{point} They were fitted on the {figures['frames']:.0f} validation frames, "
+        f"{figures['negatives']:.0f} of them without a polyp. The temperature brings the "
+        f"calibration error there from {figures['ece_before']:.3f} to {figures['ece']:.3f}; "
+        "threshold and smallest region stay at 0.5 and 0 unless others are clearly better."
+    )
+    for name, label in (("dice", "Dice"), ("false_alarm_rate", "false alarms")):
+        if name in figures:
+            fitted = figures[f"operating_{name}"]
+            text += f" On these frames: {label} {figures[name]:.3f} at 0.5, {fitted:.3f} as fitted."
+    return text
+
+
+def _figures(manifest: Manifest) -> str:
     lines = ["| protocol | frames | figure | value | 95 % interval |", "|---|---|---|---|---|"]
-    for protocol, entry in metrics.items():
+    for protocol, figures in manifest.metrics.items():
+        if protocol == VALIDATION:
+            continue
         for name, label in _HEADLINES.items():
-            if name in entry["figures"]:
-                ends = entry["intervals"].get(name)
-                interval = f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else ""
+            if name in figures:
+                ends = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+                interval = f"{ends[0]:.3f} to {ends[1]:.3f}" if None not in ends else ""
+                frames = f"{figures['frames']:.0f}" if "frames" in figures else ""
                 lines.append(
-                    f"| {protocol} | {len(entry['frames'])} | {label} "
-                    f"| {entry['figures'][name]:.4f} | {interval} |"
+                    f"| {protocol} | {frames} | {label} | {figures[name]:.4f} | {interval} |"
                 )
-    return "\n".join(lines)
+    return "\n".join(lines) if lines[2:] else "Not evaluated yet: run `polypseg evaluate`."

@@ -125,26 +125,35 @@ def export(
 ) -> None:
     """Write a bundle: SavedModel, ONNX model, manifest, model card and warm-up requests.
 
+    Temperature and operating threshold are fitted on the run's own validation frames.
     `polypseg evaluate --record` writes its figures into it afterwards. For example:
 
         polypseg export runs/tutorial-tutorial-42 --data data
     """
+    from app.imaging import ImageError
     from app.inference import BundleError
-    from model_training.datasets import DatasetError
+    from model_training.datasets import DatasetError, read_frames
     from model_training.export import export as export_run
+    from model_training.export import operating_point
     from model_training.run import Run
-    from model_training.splits import SplitError, read_split
 
     try:
         trained = Run.open(run)
-        images = [
-            frame.read_image() for frame in read_split(trained.manifest.split, data).test[:frames]
-        ]
-        bundle = export_run(trained, out, name=out.name, version=str(version), frames=images)
-    except (BundleError, DatasetError, FileNotFoundError, SplitError) as error:
+        validation = read_frames(trained.manifest.validation_frames, data)
+        point = operating_point(trained, validation)
+        images = [frame.read_image() for frame in validation[:frames]]
+        bundle = export_run(
+            trained, out, name=out.name, version=str(version), images=images, point=point
+        )
+    except (BundleError, DatasetError, FileNotFoundError, ImageError) as error:
         _fail(str(error))
     parity = bundle.manifest.parity_on("cpu")
     console = Console()
+    console.print(
+        f"temperature {point.temperature}, threshold {point.threshold}, smallest region "
+        f"{point.min_area} px; on validation: {_listed(point.figures)}",
+        soft_wrap=True,
+    )
     console.print(f"bundle {bundle.path}, sha256 {bundle.sha256}", soft_wrap=True)
     console.print(
         f"{bundle.manifest.parameters:,} parameters, {bundle.manifest.gflop} GFLOP; {parity}",
@@ -152,6 +161,10 @@ def export(
     )
     if parity is None or not parity.within_bounds:
         _fail("The two engines are too far apart: the service will not use ONNX Runtime by itself.")
+
+
+def _listed(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def _fail(sentence: str) -> NoReturn:

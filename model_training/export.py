@@ -22,8 +22,11 @@ from app.inference.bundle import (
 )
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
+from model_training.card import VALIDATION
 from model_training.cost import gflop
-from model_training.publication import staged, write_manifest
+from model_training.datasets import Frame
+from model_training.evaluation.operating_point import OperatingPoint, fit_operating_point
+from model_training.publication import rounded, staged, write_manifest
 from model_training.run import Run
 from model_training.training import trained_model
 
@@ -59,9 +62,8 @@ def export(
     *,
     name: str,
     version: str,
-    frames: Sequence[NDArray[np.uint8]],
-    threshold: float = 0.5,
-    temperature: float = 1.0,
+    images: Sequence[NDArray[np.uint8]],
+    point: OperatingPoint,
 ) -> Bundle:
     """Write a bundle; a bundle that is there is replaced once the new one is complete.
 
@@ -70,17 +72,16 @@ def export(
         out: Folder of the model, such as `models/polyp-unet`; the version becomes a folder in it.
         name: Of the model.
         version: A positive integer.
-        frames: Images uint8 `[H, W, 3]` of any size, on which the engines are compared.
-        threshold: Operating threshold.
-        temperature: See `Served`.
+        images: uint8 `[H, W, 3]` of any size, on which the engines are compared.
+        point: Temperature, threshold and smallest region; `operating_point` fits them.
 
     Returns:
         The bundle, verified.
     """
     model = trained_model(run)
-    served = Served(model, temperature)
+    served = Served(model, point.temperature)
     _, height, width, _ = model.input_shape
-    images = np.stack([resize(frame, height, width) for frame in frames])
+    inputs = np.stack([resize(image, height, width) for image in images])
     with staged(out, version) as path:
         tf.saved_model.save(served, str(path), signatures={"serving_default": served.serve})
         (path / "fingerprint.pb").unlink(missing_ok=True)  # differs between equal models
@@ -97,17 +98,39 @@ def export(
             version=version,
             input_height=height,
             input_width=width,
-            threshold=threshold,
-            temperature=temperature,
+            threshold=point.threshold,
+            min_area=point.min_area,
+            temperature=point.temperature,
             parameters=model.count_params(),
             gflop=round(gflop(model), 3),
             files={},
             training=_training(run),
+            metrics=rounded({VALIDATION: point.figures} if point.figures else {}),
         )
-        write_manifest(path, manifest, {})
-        parity = compare_engines(load_bundle(path.parent, version), images)
-        write_manifest(path, manifest.model_copy(update={"parity": (parity,)}), {})
+        write_manifest(path, manifest)
+        parity = compare_engines(load_bundle(path.parent, version), inputs)
+        write_manifest(path, manifest.model_copy(update={"parity": (parity,)}))
     return load_bundle(out, version)
+
+
+def operating_point(run: Run, frames: Sequence[Frame]) -> OperatingPoint:
+    """Run a finished network on its validation frames and fit how it is to be used.
+
+    Args:
+        run: A trained run.
+        frames: Those that its manifest lists for validation.
+
+    Returns:
+        What `fit_operating_point` finds.
+    """
+    model = trained_model(run)
+    _, height, width, _ = model.input_shape
+
+    def network(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = model.predict_on_batch(image[None].astype(np.float32))
+        return logits[0, ..., 0]
+
+    return fit_operating_point(network, height, width, frames)
 
 
 def compare_engines(bundle: Bundle, images: NDArray[np.uint8]) -> Parity:

@@ -11,8 +11,8 @@ from typing import Any
 from app.inference.bundle import MANIFEST, Bundle, Manifest, hash_files, load_bundle
 from model_training.card import model_card
 
-Metrics = dict[str, Any]
-"""What an evaluation writes as `metrics.json`."""
+Figures = dict[str, dict[str, float]]
+"""What a manifest keeps: figures by name, by protocol."""
 
 
 @contextmanager
@@ -34,29 +34,56 @@ def staged(root: Path, version: str) -> Iterator[Path]:
         path.rename(place)
 
 
-def write_manifest(path: Path, manifest: Manifest, metrics: Metrics) -> None:
+def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write the card, then the manifest with the hashes of all other files.
 
     Args:
         path: Folder that holds the models.
         manifest: Without hashes.
-        metrics: Empty when nothing was evaluated.
     """
-    (path / "model_card.md").write_text(model_card(manifest, metrics))
+    (path / "model_card.md").write_text(model_card(manifest))
     hashed = manifest.model_copy(update={"files": hash_files(path)})
     text = json.dumps(hashed.model_dump(mode="json"), indent=2)
     (path / MANIFEST).write_text(f"{text}\n")
 
 
-def record_figures(bundle: Bundle, metrics: Metrics) -> Bundle:
-    """Write the figures of an evaluation into the manifest and the card of what was evaluated."""
-    figures = {
-        protocol: {name: round(value, 4) for name, value in entry["figures"].items()}
-        for protocol, entry in metrics.items()
-    }
-    manifest = bundle.manifest.model_copy(update={"metrics": figures})
+def record(bundle: Bundle, figures: Figures) -> Bundle:
+    """Write figures into the manifest and the card of a bundle; others that are there stay.
+
+    Args:
+        bundle: What was measured.
+        figures: By protocol; one that is there is replaced.
+    """
+    metrics = {**bundle.manifest.metrics, **rounded(figures)}
+    manifest = bundle.manifest.model_copy(update={"metrics": metrics})
     root, version = bundle.path.parent, manifest.version
     with staged(root, version) as path:
         shutil.copytree(bundle.path, path)
-        write_manifest(path, manifest, metrics)
+        write_manifest(path, manifest)
     return load_bundle(root, version)
+
+
+def evaluated(metrics: dict[str, Any]) -> Figures:
+    """Take what a manifest keeps from what an evaluation writes as `metrics.json`.
+
+    Returns:
+        By protocol: each figure, the ends of its interval under `NAME_low` and `NAME_high`, and the
+        number of `frames`.
+    """
+    return {
+        protocol: {
+            "frames": float(len(entry["frames"])),
+            **entry["figures"],
+            **{f"{name}_low": low for name, (low, _) in entry["intervals"].items()},
+            **{f"{name}_high": high for name, (_, high) in entry["intervals"].items()},
+        }
+        for protocol, entry in metrics.items()
+    }
+
+
+def rounded(figures: Figures) -> Figures:
+    """Round to the four digits that a manifest keeps."""
+    return {
+        protocol: {name: round(value, 4) for name, value in named.items()}
+        for protocol, named in figures.items()
+    }

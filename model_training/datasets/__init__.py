@@ -1,7 +1,7 @@
 """Readers of public colonoscopy data sets."""
 
 from model_training.datasets.clinicdb import read_clinicdb
-from model_training.datasets.collection import read_dataset
+from model_training.datasets.collection import read_dataset, read_frames
 from model_training.datasets.content import hash_frames
 from model_training.datasets.frame import Frame
 from model_training.datasets.kvasir import read_kvasir
@@ -18,6 +18,7 @@ __all__ = [
     "hash_frames",
     "read_clinicdb",
     "read_dataset",
+    "read_frames",
     "read_kvasir",
     "read_negatives",
     "working_size",

@@ -1,9 +1,10 @@
 """Finding the data sets below one folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model_training.datasets.clinicdb import read_clinicdb
+from model_training.datasets.frame import Frame
 from model_training.datasets.kvasir import read_kvasir
 from model_training.datasets.negatives import read_negatives
 from model_training.datasets.reading import DatasetError, Reading, Verify
@@ -32,3 +33,32 @@ def read_dataset(dataset: str, data: Path, *, verify: Verify = "pixels") -> Read
         if (data / name).is_dir():
             return reader(data / name, verify=verify)
     raise DatasetError(f"{data} does not hold {names[0]}/; docs/data.md says how to get {dataset}.")
+
+
+def read_frames(keys: Sequence[str], data: Path) -> tuple[Frame, ...]:
+    """Find frames by key, such as those that a run's manifest lists.
+
+    Args:
+        keys: Such as `"cvc-clinicdb/100"`.
+        data: Folder with the data sets that the keys name.
+
+    Returns:
+        The frames, in the order of the keys. Their pixels are not looked at yet.
+
+    Raises:
+        DatasetError: If a data set or a frame is not there.
+    """
+    found: dict[str, Frame] = {}
+    for dataset in sorted({key.split("/")[0] for key in keys}):
+        if dataset not in READERS:
+            raise DatasetError(
+                f"There is no data set {dataset!r}; there are: {', '.join(READERS)}."
+            )
+        reading = read_dataset(dataset, data, verify="headers")
+        found |= {frame.key: frame for frame in reading.frames}
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise DatasetError(
+            f"{data} lacks {len(missing)} of {len(keys)} frames, such as {missing[0]}."
+        )
+    return tuple(found[key] for key in keys)

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from app.inference import BundleError, EngineError, SelectionError, load_bundle, select_engine
 from app.inference.selection import EngineChoice
+from model_training import publication
 from model_training.datasets import DatasetError
 from model_training.evaluation.history import HistoryError, read_history
 from model_training.evaluation.intervals import Bootstrap
@@ -33,7 +34,6 @@ from model_training.evaluation.results import (
 )
 from model_training.evaluation.scoring import score_frame
 from model_training.evaluation.shard_cost import read_shard_images
-from model_training.publication import record_figures
 from model_training.shards import ShardError
 from model_training.splits import SplitError
 
@@ -133,7 +133,7 @@ def evaluate(
     page = write_report(out, evaluation, history)
     console.print(_table(results))
     if record:
-        recorded = record_figures(bundle, metrics(evaluation))
+        recorded = publication.record(bundle, publication.evaluated(metrics(evaluation)))
         console.print(f"recorded in {recorded.path}, sha256 {recorded.sha256}", soft_wrap=True)
     console.print(f"report: {page} (clinical images: not to be published)", soft_wrap=True)
 

@@ -3,24 +3,40 @@
 import shutil
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from app.imaging import phantom, resize
+from app.imaging import phantom, resize, segment, upsample
 from app.inference.bundle import Bundle, load_bundle
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
-from model_training.export import WARMUP, Served, export
-from model_training.publication import record_figures
+from model_training.datasets import Frame
+from model_training.evaluation.metrics import confusion
+from model_training.evaluation.operating_point import OperatingPoint
+from model_training.export import WARMUP, Served, export, operating_point
+from model_training.publication import evaluated, record
 from model_training.recipes import RECIPES, Recipe
 from model_training.run import Run, RunManifest
 from model_training.training import build, trained_model
 
 SIDE = 64
 TEMPERATURE = 1.5
+POINT = OperatingPoint(
+    temperature=TEMPERATURE,
+    min_area=9,
+    figures={
+        "frames": 2.0,
+        "negatives": 0.0,
+        "ece_before": 0.12345,
+        "ece": 0.04,
+        "dice": 0.9,
+        "operating_dice": 0.91,
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +67,26 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def frames() -> list[np.ndarray]:
+def images() -> list[np.ndarray]:
     return [phantom(90 + seed, 120, seed=seed)[0] for seed in range(3)]
 
 
 @pytest.fixture(scope="module")
-def bundle(run: Run, frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def bundle(run: Run, images: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("models") / "polyp-unet"
-    return export(run, out, name="polyp-unet", version="3", frames=frames, temperature=TEMPERATURE)
+    return export(run, out, name="polyp-unet", version="3", images=images, point=POINT)
 
 
 def test_both_engines_agree_with_the_network(
-    run: Run, bundle: Bundle, frames: list[np.ndarray]
+    run: Run, bundle: Bundle, images: list[np.ndarray]
 ) -> None:
-    images = np.stack([resize(frame, SIDE, SIDE) for frame in frames])
-    logits = trained_model(run)(images.astype(np.float32), training=False)
+    inputs = np.stack([resize(image, SIDE, SIDE) for image in images])
+    logits = trained_model(run)(inputs.astype(np.float32), training=False)
     expected = tf.sigmoid(logits[..., 0] / TEMPERATURE).numpy()
     assert np.ptp(expected) > 1e-3, "a constant map would prove nothing"
 
     for engine in (OnnxRuntimeEngine(bundle), TensorFlowEngine(bundle)):
-        np.testing.assert_allclose(engine.infer(images), expected, atol=1e-4)
+        np.testing.assert_allclose(engine.infer(inputs), expected, atol=1e-4)
 
 
 def test_the_manifest_tells_what_was_exported(bundle: Bundle, run: Run) -> None:
@@ -82,6 +98,8 @@ def test_the_manifest_tells_what_was_exported(bundle: Bundle, run: Run) -> None:
     assert manifest.gflop == pytest.approx(3.286 * SIDE**2 / 256**2, rel=0.01)
     assert manifest.training.settings["learning_rate"] == 1e-4
     assert manifest.training.train_frames == run.manifest.train_frames
+    assert (manifest.threshold, manifest.min_area, manifest.temperature) == (0.5, 9, TEMPERATURE)
+    assert manifest.metrics == {"validation": {**POINT.figures, "ece_before": 0.1235}}
     (parity,) = manifest.parity
     assert parity.frames == 3
     assert parity.within_bounds
@@ -90,11 +108,11 @@ def test_the_manifest_tells_what_was_exported(bundle: Bundle, run: Run) -> None:
 def test_tensorflow_serving_finds_requests_that_the_signature_takes(bundle: Bundle) -> None:
     serving = tf.saved_model.load(str(bundle.path)).signatures["serving_default"]
 
-    records = list(tf.data.TFRecordDataset(str(bundle.path / WARMUP)).as_numpy_iterator())
+    logs = list(tf.data.TFRecordDataset(str(bundle.path / WARMUP)).as_numpy_iterator())
 
-    assert records
-    for record in records:
-        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+    assert logs
+    for log in logs:
+        request = prediction_log_pb2.PredictionLog.FromString(log).predict_log.request
         image = tf.constant(tf.make_ndarray(request.inputs["image"]))
         probability = serving(image=image)["probability"]
         assert probability.shape == image.shape[:3]
@@ -107,14 +125,19 @@ def test_the_card_says_that_it_is_no_medical_device(bundle: Bundle) -> None:
     assert "Research use only. Not a medical device." in card
     assert "416,209 parameters" in card
     assert "1 frames trained the weights" in card
+    assert "fitted on the 2 validation frames, 0 of them without a polyp" in card
+    assert "from 0.123 to 0.040" in card
+    assert "Dice 0.900 at 0.5, 0.910 as fitted" in card
+    assert "Not evaluated yet" in card
 
 
 def test_an_export_replaces_the_version_that_is_there(
-    run: Run, bundle: Bundle, frames: list[np.ndarray]
+    run: Run, bundle: Bundle, images: list[np.ndarray]
 ) -> None:
     root = bundle.path.parent
 
-    again = export(run, root, name="polyp-unet", version="3", frames=frames[:1], threshold=0.4)
+    point = OperatingPoint(threshold=0.4)
+    again = export(run, root, name="polyp-unet", version="3", images=images[:1], point=point)
 
     assert again.manifest.threshold == 0.4
     assert [entry.name for entry in root.iterdir()] == ["3"]
@@ -145,6 +168,28 @@ def test_the_temperature_divides_the_logits() -> None:
     )
 
 
+def test_the_point_is_fitted_to_what_the_network_answers(run: Run, tmp_path: Path) -> None:
+    frames = []
+    for seed in range(3):
+        image, mask = phantom(90, 120, seed=seed)
+        paths = tmp_path / f"{seed}.png", tmp_path / f"{seed}-mask.png"
+        cv2.imwrite(str(paths[0]), image[..., ::-1])
+        cv2.imwrite(str(paths[1]), mask)
+        frames.append(Frame("drawn", str(seed), *paths, f"drawn/{seed}"))
+
+    point = operating_point(run, frames)
+
+    inputs = np.stack([resize(frame.read_image(), SIDE, SIDE) for frame in frames])
+    maps = tf.sigmoid(trained_model(run)(inputs.astype(np.float32), training=False)[..., 0]).numpy()
+    dice = [
+        confusion(segment(upsample(small, 90, 120), 0.5).mask, frame.read_mask()).dice
+        for small, frame in zip(maps, frames, strict=True)
+    ]
+    assert point.figures["frames"] == 3
+    assert point.figures["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
+    assert point.figures["ece"] < point.figures["ece_before"]
+
+
 def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Path) -> None:
     root = tmp_path / "polyp-unet"
     shutil.copytree(bundle.path, root / "3")
@@ -155,15 +200,20 @@ def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Pat
         "frames": ["cvc-clinicdb/3", "cvc-clinicdb/4"],
     }
 
-    after = record_figures(before, {"tutorial": entry})
+    after = record(before, evaluated({"tutorial": entry}))
 
-    assert after.manifest.metrics == {"tutorial": {"dice": 0.8765, "mae": 0.01}}
-    assert (
-        "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |"
-        in (after.path / "model_card.md").read_text()
-    )
+    kept = {"frames": 2, "dice": 0.8765, "mae": 0.01, "dice_low": 0.8, "dice_high": 0.9}
+    assert after.manifest.metrics == {**before.manifest.metrics, "tutorial": kept}
+    card = (after.path / "model_card.md").read_text()
+    assert "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |" in card
     changed = {
         name for name, value in after.manifest.files.items() if before.manifest.files[name] != value
     }
     assert changed == {"model_card.md"}
     assert after.sha256 != before.sha256
+
+    again = record(after, {"negatives": {"false_alarm_rate": 0.25}})
+
+    card = (again.path / "model_card.md").read_text()
+    assert "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |" in card
+    assert "| negatives |  | false alarms | 0.2500 |  |" in card

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model_training.datasets import DatasetError, read_dataset
+from model_training.datasets import DatasetError, read_dataset, read_frames
 from tests.model_training.generated import picture, save, spoil_pixels, write_pairs
 
 
@@ -37,3 +37,24 @@ def test_says_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{tmp_path} does not hold kvasir_seg/; docs/data.md says how to get kvasir-seg."
     )
+
+
+def test_finds_frames_by_key_in_the_order_of_the_keys(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "kvasir_seg", ["a", "b"])
+    save(tmp_path / "negatives/images/1.png", picture(0)[0])
+    keys = ("negatives/1", "kvasir-seg/b", "kvasir-seg/a")
+    assert tuple(frame.key for frame in read_frames(keys, tmp_path)) == keys
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("kvasir-seg/z", "lacks 1 of 2 frames, such as kvasir-seg/z."),
+        ("negatives/1", "does not hold negatives/"),
+        ("other/1", "There is no data set 'other'; there are: cvc-clinicdb, "),
+    ],
+)
+def test_says_which_frames_are_missing(tmp_path: Path, key: str, sentence: str) -> None:
+    write_pairs(tmp_path / "kvasir_seg", ["a"])
+    with pytest.raises(DatasetError, match=sentence):
+        read_frames(("kvasir-seg/a", key), tmp_path)
