@@ -38,7 +38,8 @@ class Service:
                 stdout=log,
                 stderr=errors,
             )
-        self.client = httpx.Client(timeout=30)
+        # A connection is kept for as long as a test waits for something else.
+        self.client = httpx.Client(timeout=30, limits=httpx.Limits(keepalive_expiry=None))
 
     @property
     def lines(self) -> list[dict[str, Any]]:

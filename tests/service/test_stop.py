@@ -33,26 +33,37 @@ def refused(service: Service) -> bool:
     return False
 
 
-def test_accepted_requests_are_answered(
+def test_readiness_goes_while_the_door_is_open(
     start: Start, threads: ThreadPoolExecutor, jpeg: bytes
 ) -> None:
-    service = start(HELD, drain_delay_s=1).wait_ready()
+    # The delay is longer than the test: what follows the signal has no time limit.
+    service = start(HELD, drain_delay_s=600, deadline_ms=60_000).wait_ready()
+    service.forget()
+    service.hold("running")
+    answers = [send(threads, service, jpeg)]
+    wait_until(lambda: service.runs)
+    service.kill()
+    wait_until(lambda: service.get("/health/ready").status_code == 503)
+    document = httpx.get(service.url("/health")).json()
+    assert document["state"] == "draining"
+    # Callers are told to look for another one, and are answered nevertheless.
+    assert service.get("/health/live").headers["Connection"] == "close"
+    answers.append(send(threads, service, jpeg))
+    wait_until(lambda: httpx.get(service.url("/health")).json()["queue"]["depth"] == 2)
+    service.release("running")
+    assert [answer.result().status_code for answer in answers] == [200, 200]
+
+
+def test_accepted_requests_are_answered_behind_the_closed_door(
+    start: Start, threads: ThreadPoolExecutor, jpeg: bytes
+) -> None:
+    service = start(HELD, drain_delay_s=0.1, deadline_ms=60_000).wait_ready()
     service.forget()
     service.hold("running")
     answers = [send(threads, service, jpeg) for _ in range(5)]
     wait_until(lambda: service.get("/health").json()["queue"]["depth"] == 5)
     wait_until(lambda: service.runs)
     service.kill()
-
-    # First readiness goes, while the door is still open ...
-    wait_until(lambda: service.get("/health/ready").status_code == 503)
-    document = httpx.get(service.url("/health")).json()
-    assert document["state"] == "draining"
-    # ... and callers are told to look for another one.
-    assert service.get("/health/live").headers["Connection"] == "close"
-    answers.append(send(threads, service, jpeg))
-    wait_until(lambda: httpx.get(service.url("/health")).json()["queue"]["depth"] == 6)
-    # Then the door is closed, and what is inside is finished.
     wait_until(lambda: refused(service))
     assert service.process.poll() is None
     service.release("running")
