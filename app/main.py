@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         docs_url=None,
         redoc_url=None,
         openapi_url=None,  # `docs` serves it
+        redirect_slashes=False,  # the address would be made of the caller's `Host`
         exception_handlers={
             Problem: answer_problem,
             RequestValidationError: answer_invalid,

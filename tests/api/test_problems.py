@@ -166,6 +166,14 @@ async def test_router_problems(client: Client) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/predict/", "/docs/"])
+async def test_nobody_is_led_to_a_host_of_the_callers_choice(client: Client, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = await client.request(method, path, headers={"Host": "other.example"})
+        check(answer, problems.NotFound)
+        assert "Location" not in answer.headers
+
+
 async def test_limits(serving: Serving, png: bytes) -> None:
     async with serving(max_body_bytes=len(png) - 1, max_pixels=7000) as client:
         check(await client.post("/predict", content=png), problems.BodyTooLarge)
