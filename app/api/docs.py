@@ -10,13 +10,14 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from app.api.problems import MEDIA_TYPE, all_problems
+from app.api.routing import Router
 from app.api.schemas import NOTICE
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 _STYLE: Final = (files("app.api") / "docs.css").read_text("utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

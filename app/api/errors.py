@@ -56,8 +56,10 @@ async def answer_invalid(request: Request, error: RequestValidationError) -> Res
 async def answer_http(request: Request, error: HTTPException) -> Response:
     """Answer what the router refuses; an exception handler of Starlette."""
     if error.status_code == problems.MethodNotAllowed.status:
+        allowed = (error.headers or {}).get("Allow", "")
         problem: Problem = problems.MethodNotAllowed(
-            f"{request.method} is not allowed here.", error.headers
+            f"{request.method} is not allowed here.",
+            {"Allow": "GET, HEAD" if allowed == "GET" else allowed},  # `Router` has both
         )
     elif error.status_code == problems.NotFound.status:
         problem = problems.NotFound("Nothing is served here; /docs lists what there is.")

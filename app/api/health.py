@@ -1,14 +1,14 @@
 """Is the process alive, is the service ready, and what is it doing?"""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.context import Context, ContextDep
 from app.api.documentation import json_answers
 from app.api.identity import model_id
+from app.api.routing import Router
 from app.api.schemas import Alive, HealthReport, Queue
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = Router(prefix="/health", tags=["health"])
 
 _ALIVE = Alive().model_dump_json()
 

@@ -1,13 +1,13 @@
 """What Prometheus scrapes."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.context import ContextDep
 from app.api.documentation import text_answers
+from app.api.routing import Router
 from app.telemetry.metrics import CONTENT_TYPE
 
-router = APIRouter(tags=["metrics"])
+router = Router(tags=["metrics"])
 
 
 @router.get(

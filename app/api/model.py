@@ -1,14 +1,15 @@
 """Which model is served: its manifest and its card."""
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from starlette.responses import Response
 
 from app.api.context import ContextDep, authorize
 from app.api.documentation import json_answers, text_answers
 from app.api.problems import NotFound, Unauthorized
+from app.api.routing import Router
 from app.api.schemas import ModelReport
 
-router = APIRouter(prefix="/model", tags=["model"], dependencies=[Depends(authorize)])
+router = Router(prefix="/model", tags=["model"], dependencies=[Depends(authorize)])
 
 CARD = "model_card.md"
 

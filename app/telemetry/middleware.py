@@ -61,7 +61,8 @@ class Telemetry:
                 headers.update(self.headers)
                 headers["Server-Timing"] = record.server_timing()
             else:
-                record.bytes_out += len(message.get("body", b""))
+                if record.method != "HEAD":  # the server leaves it out
+                    record.bytes_out += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
             await send(message)
 

@@ -164,6 +164,9 @@ async def test_router_problems(client: Client) -> None:
     answer = await client.get("/predict")
     check(answer, problems.MethodNotAllowed)
     assert answer.headers["Allow"] == "POST"
+    answer = await client.post("/health/live")
+    check(answer, problems.MethodNotAllowed)
+    assert answer.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/predict/", "/docs/"])

@@ -69,6 +69,20 @@ def test_one_log_line_a_request(service: Service, jpeg: bytes) -> None:
     assert len([line for line in service.lines if line.get("request_id") == "logged"]) == 1
 
 
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/model", "/metrics", "/docs", "/"])
+def test_head_is_get_without_the_body(service: Service, path: str) -> None:
+    whole, head = service.get(path), service.client.head(service.url(path))
+    assert head.status_code == whole.status_code
+    assert head.content == b""
+    volatile = {"date", "server-timing", "x-request-id", "content-length"}
+    assert head.headers.keys() == whole.headers.keys()
+    for name in whole.headers.keys() - volatile:
+        assert head.headers[name] == whole.headers[name]
+    line = service.wait_log(request_id=head.headers["X-Request-Id"])
+    assert (line["method"], line["route"], line["bytes_out"]) == ("HEAD", path, 0)
+    assert service.client.head(service.url("/predict")).status_code == 405
+
+
 def test_chunked_body(service: Service, jpeg: bytes) -> None:
     pieces = [jpeg[start : start + 1000] for start in range(0, len(jpeg), 1000)]
     answer = service.post("/predict", content=iter(pieces))
