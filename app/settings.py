@@ -53,7 +53,10 @@ Keys = Annotated[Digests, NoDecode, BeforeValidator(parse_digests)]
 class Settings(BaseSettings):
     """The settings of one server process, read from the environment and checked at once."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    # Empty is what compose makes of a line without a value: not given.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     host: str = Field(
         default="127.0.0.1", description="Address to listen on; `0.0.0.0` for every one."

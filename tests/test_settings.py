@@ -39,6 +39,12 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.keys == {digest("one"), digest("two")}
 
 
+def test_empty_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", "")
+    assert read_settings() == Settings.model_construct()
+
+
 def test_what_is_given_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYPSEG_PORT", "9000")
     assert read_settings(port=1, host=None).port == 1

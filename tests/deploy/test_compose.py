@@ -57,8 +57,7 @@ def test_the_example_shows_the_values_of_the_service(
 ) -> None:
     field = SERVICE[name]
     value = example()[name]
-    if value:
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(name, value)
     default = Settings.model_fields[field].default
     assert getattr(Settings(), field) == default
     assert bool(value) == (default not in (None, (), frozenset()))
