@@ -4,6 +4,8 @@ from app.inference.bundle import Manifest
 
 VALIDATION = "validation"
 """The entry of a manifest's metrics that `export` writes: what was fitted, and how well."""
+MODEL_TIME = "model_time"
+"""The entry that `benchmarks.model_time` writes: the time of one image against a baseline."""
 
 _HEADLINES = {
     "dice": "Dice",
@@ -123,7 +125,7 @@ def _operating_point(manifest: Manifest) -> str:
 def _figures(manifest: Manifest) -> str:
     lines = ["| protocol | frames | figure | value | 95 % interval |", "|---|---|---|---|---|"]
     for protocol, figures in manifest.metrics.items():
-        if protocol == VALIDATION:
+        if protocol in (VALIDATION, MODEL_TIME):
             continue
         for name, label in _HEADLINES.items():
             if name in figures:

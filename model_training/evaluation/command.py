@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,7 +15,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from app.inference import BundleError, EngineError, SelectionError, load_bundle, select_engine
 from app.inference.selection import EngineChoice
@@ -25,15 +23,15 @@ from model_training.datasets import DatasetError
 from model_training.evaluation.history import HistoryError, read_history
 from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.protocols import ProtocolError, choose_rows
+from model_training.evaluation.record import keep as keep_record
 from model_training.evaluation.results import (
     Evaluation,
-    Result,
     metrics,
-    result_lines,
     summarise,
 )
 from model_training.evaluation.scoring import score_frame
 from model_training.evaluation.shard_cost import read_shard_images
+from model_training.evaluation.tables import results_table
 from model_training.shards import ShardError
 from model_training.splits import SplitError
 
@@ -70,6 +68,10 @@ def evaluate(
     record: Annotated[
         bool, typer.Option(help="Write the figures into the bundle's manifest and model card.")
     ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder for figures and masks without any image, for `polypseg pool`."),
+    ] = None,
 ) -> None:
     """Score a bundle on frames that it has not seen, through the code that serves requests.
 
@@ -131,10 +133,13 @@ def evaluate(
         results=tuple(results),
     )
     page = write_report(out, evaluation, history)
-    console.print(_table(results))
+    console.print(results_table(results))
     if record:
         recorded = publication.record(bundle, publication.evaluated(metrics(evaluation)))
         console.print(f"recorded in {recorded.path}, sha256 {recorded.sha256}", soft_wrap=True)
+    if keep:
+        kept = keep_record(keep, evaluation)
+        console.print(f"kept in {kept.folder}: figures and masks, no image", soft_wrap=True)
     console.print(f"report: {page} (clinical images: not to be published)", soft_wrap=True)
 
 
@@ -149,19 +154,6 @@ def _progress(console: Console) -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def _table(results: Sequence[Result]) -> Table:
-    heading, *lines = result_lines(results)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, name in enumerate(heading):
-        # Names break after a slash, and intervals fall below their values where it is narrow.
-        table.add_column(
-            name.replace("/", "/\n"), min_width=13, no_wrap=place == 0, overflow="fold"
-        )
-    for line in lines:
-        table.add_row(*line)
-    return table
 
 
 def _command_line(

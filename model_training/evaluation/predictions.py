@@ -15,7 +15,7 @@ _LINE = TypeAdapter(FrameScore)
 
 def write_predictions(path: Path, scores: Iterable[FrameScore]) -> None:
     """Write scores so that every figure and every mask can be had again from the file alone."""
-    path.write_bytes(b"".join(_LINE.dump_json(score) + b"\n" for score in scores))
+    path.write_bytes(to_lines(scores))
 
 
 def read_predictions(path: Path) -> tuple[FrameScore, ...]:
@@ -24,7 +24,21 @@ def read_predictions(path: Path) -> tuple[FrameScore, ...]:
     Raises:
         pydantic.ValidationError: A line is not a score.
     """
-    return tuple(_LINE.validate_json(line) for line in path.read_bytes().splitlines())
+    return from_lines(path.read_bytes())
+
+
+def to_lines(scores: Iterable[FrameScore]) -> bytes:
+    """Write scores as JSON, one a line."""
+    return b"".join(_LINE.dump_json(score) + b"\n" for score in scores)
+
+
+def from_lines(lines: bytes) -> tuple[FrameScore, ...]:
+    """Read what `to_lines` wrote.
+
+    Raises:
+        pydantic.ValidationError: A line is not a score.
+    """
+    return tuple(_LINE.validate_json(line) for line in lines.splitlines())
 
 
 def predicted_mask(score: FrameScore) -> NDArray[np.uint8]:

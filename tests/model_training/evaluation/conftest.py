@@ -1,22 +1,36 @@
 """A data folder of drawn frames, on which the tiny test model finds red and nothing else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.inference import Engine, load_bundle
 from model_training.datasets import Frame
 from model_training.datasets.lists import clinicdb_sequences, pranet_test_kvasir
+from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.metrics import Confusion, SoftOverlap
+from model_training.evaluation.protocols import Row
+from model_training.evaluation.record import Kept, keep
+from model_training.evaluation.results import Evaluation, summarise
 from model_training.evaluation.scoring import FrameScore
 from tests.bundles import write_tiny_bundle
 
 NEGATIVES = 156
 MakeScore = Callable[..., FrameScore]
+MakeKept = Callable[..., Kept]
+
+
+class IdleEngine:
+    """Results are written after the engine has done its work: nothing but its name is read."""
+
+    name = "onnxruntime"
+    device = "cpu"
 
 
 def draw(
@@ -85,8 +99,13 @@ def frame(tmp_path: Path) -> Frame:
 def bundle_of(tmp_path: Path) -> Callable[..., Path]:
     """Write the tiny bundle as one that was trained on a split; returns its root."""
 
-    def write(split: str, *, train: tuple[str, ...] = (), validation: tuple[str, ...] = ()) -> Path:
-        root = tmp_path / "models" / "tiny"
+    def write(
+        split: str,
+        *,
+        train: tuple[str, ...] = (),
+        validation: tuple[str, ...] = (),
+        root: Path = tmp_path / "models" / "tiny",
+    ) -> Path:
         path = write_tiny_bundle(root, height=32, width=32) / "manifest.json"
         manifest = json.loads(path.read_text())
         manifest["training"] |= {
@@ -132,5 +151,41 @@ def make_score() -> MakeScore:
             calibration=tuple(tuple(row) for row in bins.tolist()),
             infer_ms=10.0,
         )
+
+    return make
+
+
+@pytest.fixture
+def make_kept(tmp_path: Path) -> MakeKept:
+    """Keep an evaluation with the scores given, of a bundle that was trained on a split."""
+
+    def make(
+        folder: Path,
+        rows: dict[str, Sequence[FrameScore]],
+        *,
+        split: str = "pranet",
+        seed: int = 0,
+        recipe: str = "light",
+        metrics: dict[str, dict[str, float]] | None = None,
+    ) -> Kept:
+        root = tmp_path / "bundles" / folder.name / "tiny"
+        path = write_tiny_bundle(root, height=32, width=32) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        manifest["training"] |= {"split": split, "seed": seed, "recipe": recipe}
+        manifest["metrics"] = metrics or {}
+        path.write_text(json.dumps(manifest))
+        bootstrap = Bootstrap(resamples=50)
+        evaluation = Evaluation(
+            bundle=load_bundle(root),
+            engine=cast("Engine", IdleEngine()),
+            reason="onnxruntime on the processor",
+            command="polypseg evaluate --data data",
+            bootstrap=bootstrap,
+            results=tuple(
+                summarise(Row(name, (), polyps=name != "negatives"), tuple(scores), bootstrap)
+                for name, scores in rows.items()
+            ),
+        )
+        return keep(folder, evaluation)
 
     return make

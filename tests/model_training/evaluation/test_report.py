@@ -26,17 +26,9 @@ from model_training.evaluation.results import (
     summarise,
     write_csv,
 )
-from model_training.evaluation.scoring import FrameScore
+from tests.model_training.evaluation.conftest import IdleEngine, MakeScore
 
-MakeScore = Callable[..., FrameScore]
 HISTORY = {name: [0.0, 0.5] for name in COLUMNS} | {"learning_rate": [1e-4, 1e-5]}
-
-
-class IdleEngine:
-    """Reports are written after the engine has done its work: nothing but its name is read."""
-
-    name = "onnxruntime"
-    device = "cpu"
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""`polypseg pool`: from the records of several models to one figure."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from model_training.evaluation.folds import is_fold, pool_folds
+from model_training.evaluation.intervals import Bootstrap
+from model_training.evaluation.record import RecordError, read_record
+from model_training.evaluation.seeds import spread
+from model_training.evaluation.tables import results_table, spread_table
+
+
+def pool(
+    records: Annotated[
+        list[Path], typer.Argument(help="Folders that `polypseg evaluate --keep` wrote.")
+    ],
+) -> None:
+    """Pool five folds into one row, or give mean and standard deviation over seeds.
+
+    Everything is computed from kept records; neither data nor models are needed. For example:
+
+        polypseg pool records/light-sequence-*
+
+        polypseg pool records/light-pranet-*
+    """
+    console = Console()
+    try:
+        kept = [read_record(folder) for folder in records]
+        if all(is_fold(one) for one in kept):
+            console.print(results_table([pool_folds(kept, Bootstrap())]))
+        else:
+            console.print(spread_table(spread(kept)))
+    except RecordError as error:
+        Console(stderr=True).print(str(error), highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(2) from error
