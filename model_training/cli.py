@@ -1,5 +1,7 @@
 """The training commands of the console script: prepare, train, evaluate, export."""
 
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -21,6 +23,13 @@ DataOption = Annotated[
         help="Folder with cvc_clinicdb/, kvasir_seg/ and negatives/; see docs/data.md.",
     ),
 ]
+
+
+class Precision(StrEnum):
+    """Arithmetic of the layers while training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 @cli.command()
@@ -45,6 +54,15 @@ def train(
         str,
         typer.Option(help="'imagenet' (Keras downloads it), 'none', or a .weights.h5 file."),
     ] = "imagenet",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default=False)
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Instead of the recipe's.", show_default=False)
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's checkpoint.")] = False,
     limit: Annotated[
         int | None,
@@ -84,7 +102,14 @@ def train(
     checkpointed = (out / "checkpoint.npz").exists()
     if checkpointed and not resume:
         _fail(f"{out} holds a run: add --resume to go on with it, or name another --out.")
-    plan = describe(RECIPES[recipe], source, seed=seed, encoder_weights=weights)
+    settings = RECIPES[recipe]
+    settings = replace(
+        settings,
+        epochs=epochs or settings.epochs,
+        batch=batch or settings.batch,
+        precision=precision.value if precision else settings.precision,
+    )
+    plan = describe(settings, source, seed=seed, encoder_weights=weights)
     if checkpointed:
         run = Run.open(out)
         for name, value in plan.identity().items():

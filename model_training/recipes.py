@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -35,6 +35,11 @@ class Recipe:
         ema: Momentum of the exponential moving average of the weights; `None` turns it off. The
             averaged weights are the result, with batch statistics estimated anew for them.
         augmentation: A key of `augmentation.AUGMENTATIONS`.
+        drop_remainder: Leave an epoch's last, smaller batch out: its statistics are poor, and XLA
+            would compile the step a second time for it.
+        precision: `"float32"`, or `"bfloat16"` for the arithmetic of the layers while training
+            (Micikevicius et al., "Mixed Precision Training", ICLR 2018); the weights, the batch
+            statistics, the logits and the loss stay float32, and so is what is exported.
     """
 
     name: str
@@ -54,6 +59,12 @@ class Recipe:
     clip_norm: float | None = None
     ema: float | None = None
     augmentation: str | None = None
+    drop_remainder: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def steps(self, frames: int) -> int:
+        """Return how many batches an epoch of so many frames has."""
+        return frames // self.batch if self.drop_remainder else -(-frames // self.batch)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as JSON-compatible values, for the run's manifest."""
@@ -91,8 +102,8 @@ TUTORIAL = Recipe(
 LIGHT = Recipe(
     name="light",
     architecture="polyp_unet",
-    height=256,
-    width=256,
+    height=320,
+    width=320,
     batch=16,
     epochs=24,
     loss="boundary",
@@ -103,6 +114,7 @@ LIGHT = Recipe(
     clip_norm=1.0,
     ema=0.998,
     augmentation="robust",
+    drop_remainder=True,
 )
 
 LITE = replace(LIGHT, name="lite", architecture="polyp_unet_lite")

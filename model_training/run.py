@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.inference.devices import NoGpu, find_gpu
 from model_training.recipes import Recipe
 from model_training.source import Source, keys
 
@@ -106,6 +108,7 @@ class Run:
                 "platform": platform.platform(),
                 "python": platform.python_version(),
                 "processor": platform.machine(),
+                "gpu": _gpu(),
             },
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -154,7 +157,17 @@ def describe(
     )
 
 
+def _gpu() -> str:
+    try:
+        gpu = find_gpu()
+    except NoGpu:
+        return "none"
+    return f"{gpu.name}, driver {gpu.driver}"
+
+
 def _commit() -> str:
+    if told := os.environ.get("POLYPSEG_COMMIT"):
+        return told  # a copy of the code without its history, in an image or on a remote machine
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         revision = subprocess.run(  # noqa: S603 - fixed words

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -22,10 +23,21 @@ def estimate_batch_statistics(model: keras.Model, batches: Any) -> None:
         for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
+    statistics = [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in layers]
-    for count, (image, _) in enumerate(batches):
-        for layer in layers:
-            layer.momentum = count / (count + 1)  # makes the moving average a plain mean
-        model(tf.cast(image, tf.float32), training=True)
+    for layer in layers:
+        layer.momentum = 0.0  # what is left after a batch is that batch's own statistics
+
+    @tf.function(reduce_retracing=True)
+    def observe(image: Any) -> Any:
+        return model(tf.cast(image, tf.float32), training=True)
+
+    means = [np.zeros(value.shape, np.float64) for value in statistics]
+    for count, (image, _) in enumerate(batches, start=1):
+        observe(image)
+        for mean, value in zip(means, statistics, strict=True):
+            mean += (value.numpy() - mean) / count
+    for mean, value in zip(means, statistics, strict=True):
+        value.assign(mean)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

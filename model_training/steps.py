@@ -1,5 +1,6 @@
 """The compiled steps of training and testing, and an epoch of them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -34,7 +35,8 @@ def compile_steps(
         optimizer.apply(gradients, model.trainable_variables)
         return outcome(logits, target, value)
 
-    @tf.function(jit_compile=jit, reduce_retracing=not jit)
+    # Not by XLA: it would compile once more for the last, smaller batch.
+    @tf.function(reduce_retracing=True)
     def test_step(image: Any, mask: Any) -> Any:
         target = tf.cast(mask, tf.float32)[..., None]
         logits = model(tf.cast(image, tf.float32), training=False)
@@ -46,9 +48,8 @@ def compile_steps(
 def run_epoch(step: Any, batches: Any, advance: Any = None) -> Metrics:
     """Run a step over an epoch; loss and Dice weigh frames equally, the rest is pooled."""
     frames = loss = dice = hits = extra = missed = 0.0
-    for image, mask in batches:
-        value, soft, tp, fp, fn = step(image, mask).numpy().tolist()
-        size = int(image.shape[0])
+    for size, outcome in _one_behind(step, batches):
+        value, soft, tp, fp, fn = outcome.numpy().tolist()
         frames, loss, dice = frames + size, loss + size * value, dice + size * soft
         hits, extra, missed = hits + tp, extra + fp, missed + fn
         if advance:
@@ -59,3 +60,13 @@ def run_epoch(step: Any, batches: Any, advance: Any = None) -> Metrics:
         "recall": hits / max(hits + missed, 1.0),
         "precision": hits / max(hits + extra, 1.0),
     }
+
+
+def _one_behind(step: Any, batches: Any) -> Iterator[tuple[int, Any]]:
+    # An outcome is read once the next step is on its way, so that a GPU never waits for Python.
+    waiting: list[tuple[int, Any]] = []
+    for image, mask in batches:
+        waiting.append((int(image.shape[0]), step(image, mask)))
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting

@@ -1,8 +1,11 @@
 """The training loop: a recipe, a split and a seed become a run folder that can be resumed."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import cv2
 import keras
 import tensorflow as tf
 
@@ -28,9 +31,9 @@ def train(
 ) -> list[Metrics]:
     """Train until early stopping or the recipe's last epoch, from the checkpoint if there is one.
 
-    The order of the frames follows from the seed and the epoch alone, and TensorFlow's operations
-    are made deterministic, so a run that was killed and resumed ends with the same weights, bit
-    for bit, as one that never stopped on the same machine.
+    The order of the frames follows from the seed and the epoch alone, and without a GPU
+    TensorFlow's operations are made deterministic, so that a run that was killed and resumed ends
+    with the same weights, bit for bit, as one that never stopped on the same machine.
 
     Args:
         run: The folder with its manifest; its checkpoint and history are written after each epoch.
@@ -70,9 +73,10 @@ def train(
                 batch=recipe.batch,
                 seed=seed,
                 epoch=epoch,
+                drop_remainder=recipe.drop_remainder,
                 augment=augment,
             )
-            with progress.epoch(epoch, steps=-(-sizes[0] // recipe.batch)) as advance:
+            with progress.epoch(epoch, steps=recipe.steps(sizes[0])) as advance:
                 row = run_epoch(train_step, order, advance)
             held_out = run_epoch(test_step, validation.batch(recipe.batch))
             row |= {f"val_{name}": value for name, value in held_out.items()}
@@ -89,6 +93,7 @@ def train(
             progress.report(row)
     if recipe.ema is not None:
         optimizer.finalize_variable_values(model.trainable_variables)
+        model = _in_float32(model, recipe)
         estimate_batch_statistics(model, training.batch(recipe.batch))
     model.save_weights(run.weights)
     run.finish(epochs=len(history))
@@ -106,8 +111,9 @@ def build(
         frames: Number of training frames: the steps of an epoch scale the schedule.
     """
     architecture = ARCHITECTURES[recipe.architecture]
-    model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
-    optimizer = make_optimizer(recipe, steps=-(-frames // recipe.batch))
+    with precision(recipe):
+        model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
+    optimizer = make_optimizer(recipe, steps=recipe.steps(frames))
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
     return model, optimizer
@@ -128,10 +134,35 @@ def trained_model(run: Run) -> keras.Model:
 
 
 def prepare_devices() -> None:
-    """Let memory grow on each GPU (TensorFlow takes it all otherwise) and make runs repeatable."""
-    for gpu in tf.config.list_physical_devices("GPU"):
+    """Let memory grow on each GPU, where TensorFlow takes it all; without one, be deterministic.
+
+    On a GPU deterministic kernels are slow ones.
+    """
+    cv2.setNumThreads(1)  # tf.data runs as many augmentations as there are cores
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    tf.config.experimental.enable_op_determinism()
+    if not gpus:
+        tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def precision(recipe: Recipe) -> Iterator[None]:
+    """Build layers for the arithmetic of a recipe."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(
+        "float32" if recipe.precision == "float32" else f"mixed_{recipe.precision}"
+    )
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _in_float32(model: keras.Model, recipe: Recipe) -> keras.Model:
+    exact = ARCHITECTURES[recipe.architecture](recipe.height, recipe.width)
+    exact.set_weights(model.get_weights())
+    return exact
 
 
 def _callbacks(recipe: Recipe) -> dict[str, keras.callbacks.Callback]:

@@ -1,5 +1,6 @@
 """Light U-Nets: a wide encoder, a separable decoder, and an output at a quarter of the size."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,15 +18,15 @@ def light_unet(
     width: int,
     *,
     alpha: float,
-    channels: int,
+    channels: Sequence[int],
     encoder_weights: str | None = None,
 ) -> keras.Model:
     """Build a U-Net whose decoder costs less than its MobileNetV2 encoder.
 
     95 % of the tutorial's arithmetic sits in the full convolutions of its decoder, most of it at
-    half and full resolution. Here each skip is first reduced to `channels` by a 1x1 convolution,
-    convolutions are separable, and the decoder ends at stride 4; the logits are enlarged
-    bilinearly, which is what the service does with the map anyway.
+    half and full resolution. Here each skip is first reduced by a 1x1 convolution, convolutions are
+    separable, and the decoder ends at stride 4; the logits are enlarged bilinearly, which is what
+    the service does with the map anyway.
 
     References:
         Lin et al., "Feature Pyramid Networks", CVPR 2017 (lateral 1x1 reductions);
@@ -35,7 +36,8 @@ def light_unet(
         height: Input height in pixels, a multiple of 32.
         width: Input width in pixels, a multiple of 32.
         alpha: Width of the encoder.
-        channels: Of every feature map of the decoder.
+        channels: Of the decoder's feature maps at strides 16, 8 and 4. The last costs the most time
+            and the first the least.
         encoder_weights: See `mobilenet_v2_encoder`.
 
     Returns:
@@ -43,18 +45,18 @@ def light_unet(
         `[N, height, width, 1]`.
     """
     image = keras.Input((height, width, 3), name="image")
-    scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
+    scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale", dtype="float32")(image)
     encoder = mobilenet_v2_encoder(
         height, width, alpha=alpha, taps=(*SKIPS, BOTTOM), weights=encoder_weights
     )
     *skips, bottom = encoder(scaled)
 
-    features = _image_context(bottom, channels)
-    for skip in reversed(skips):
+    features = _image_context(bottom, channels[0])
+    for skip, width_here in zip(reversed(skips), channels, strict=True):
         features = layers.UpSampling2D(interpolation="bilinear")(features)
-        features = layers.Concatenate()([features, _reduce(skip, channels)])
+        features = layers.Concatenate()([features, _reduce(skip, width_here)])
         for _ in range(2):
-            features = _separable(features, channels)
+            features = _separable(features, width_here)
 
     features = layers.SpatialDropout2D(0.1)(features)
     logits = layers.Conv2D(1, 1, dtype="float32", name="quarter_logits")(features)
@@ -66,8 +68,8 @@ def light_unet(
     return model
 
 
-polyp_unet = partial(light_unet, alpha=1.0, channels=64)
-polyp_unet_lite = partial(light_unet, alpha=0.35, channels=32)
+polyp_unet = partial(light_unet, alpha=1.0, channels=(96, 48, 24))
+polyp_unet_lite = partial(light_unet, alpha=0.35, channels=(64, 32, 16))
 
 
 def _image_context(features: Any, channels: int) -> Any:
