@@ -1,6 +1,7 @@
 """Maps what the layers below raise to problems, and parameters that do not fit to one sentence."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -29,7 +30,7 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
 }
 
 _EXPECTED: Final = {
-    "threshold": "a number over 0 and under 1",
+    "threshold": "a decimal over 0 and under 1, such as 0.5",
     "format": "one of " + ", ".join(f"'{name}'" for name in Format),
     "rle": "'list' or 'compressed'",
     "X-Request-Timeout-Ms": "a whole number of milliseconds, at least 1",
@@ -68,9 +69,23 @@ async def answer_http(request: Request, error: HTTPException) -> Response:
     return await answer_problem(request, problem)
 
 
+async def refuse_repeated(request: Request) -> None:
+    """Let the request pass if no parameter of the query has two values; a dependency of FastAPI.
+
+    Raises:
+        InvalidParameter: One has.
+    """
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if count > 1:
+            raise problems.InvalidParameter(f"Parameter{_shown(name)} is given more than once.")
+
+
+def _shown(name: str) -> str:
+    """Repeat the caller's text only where it can be a slip of the pen."""
+    return f" '{name}'" if _NAME.fullmatch(name) else ""
+
+
 def _sentence(fault: str, name: str) -> str:
     if fault == "extra_forbidden":
-        # The name is the caller's text: repeated only where it can be a slip of the pen.
-        shown = f" '{name}'" if _NAME.fullmatch(name) else ""
-        return f"There is no parameter{shown} here."
+        return f"There is no parameter{_shown(name)} here."
     return f"Parameter '{name}' is invalid; expected {_EXPECTED[name]}."

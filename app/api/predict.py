@@ -16,27 +16,26 @@ from app.api.documentation import (
     picture_answers,
     problem_answers,
 )
-from app.api.errors import as_problems
+from app.api.errors import as_problems, refuse_repeated
 from app.api.identity import model_id
 from app.api.negotiation import Format, negotiate
-from app.api.problems import NotAcceptable
+from app.api.problems import InvalidParameter, NotAcceptable
 from app.api.render import Rle, render_json, render_picture
-from app.api.schemas import ImageQuery, JsonQuery, NegotiatedQuery, Prediction
+from app.api.schemas import Count, ImageQuery, JsonQuery, NegotiatedQuery, Prediction
 from app.inference import prediction as inferred
 from app.telemetry.record import Record, record_of
 
 router = APIRouter(
     prefix="/predict",
     tags=["predict"],
-    dependencies=[Depends(authorize)],
+    dependencies=[Depends(authorize), Depends(refuse_repeated)],
     default_response_class=Response,
 )
 
 Patience = Annotated[
-    int | None,
+    Count | None,
     Header(
         alias="X-Request-Timeout-Ms",
-        ge=1,
         description="How many milliseconds the caller will wait. A request that cannot be served "
         "in that time is refused at once, or dropped from the queue; it is never run in vain.",
     ),
@@ -64,6 +63,8 @@ async def predict(
     `probability` the probability map, 0 to 255. All of them have the size of the image.
     """
     chosen = query.format or negotiate(request.headers.get("accept"))
+    if chosen is not Format.JSON and "rle" in query.model_fields_set:
+        raise InvalidParameter("Parameter 'rle' is only for JSON, which '?format=json' asks for.")
     response = await _answer(request, context, chosen, query.threshold, patience_ms, query.rle)
     response.headers["Vary"] = "Accept"
     return response

@@ -146,7 +146,9 @@ class InvalidParameter(Problem):
     """A parameter is unknown, missing or out of range; the detail names it and the range."""
 
     status, title = 422, "A parameter is invalid"
-    example = "Parameter 'threshold' is invalid; expected a number over 0 and under 1."
+    example = (
+        "Parameter 'threshold' is invalid; expected a decimal over 0 and under 1, such as 0.5."
+    )
 
 
 class QueueFull(Problem):

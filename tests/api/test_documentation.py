@@ -97,6 +97,17 @@ def test_statuses_of_predictions(description: dict[str, Any]) -> None:
             }
 
 
+def test_ranges_of_parameters(description: dict[str, Any]) -> None:
+    parameters = {
+        parameter["name"]: parameter["schema"]["anyOf"][0]
+        for parameter in operations(description)["predict_png"]["parameters"]
+    }
+    assert parameters == {
+        "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "X-Request-Timeout-Ms": {"type": "integer", "minimum": 1},
+    }
+
+
 def test_types_of_answers(description: dict[str, Any]) -> None:
     types = {
         name: set(operation["responses"]["200"]["content"])

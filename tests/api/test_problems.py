@@ -130,6 +130,19 @@ async def test_not_acceptable(client: Client, png: bytes) -> None:
         ("/predict?threshold=nan", "'threshold'"),
         ("/predict?threshold=high", "'threshold'"),
         ("/predict?threshold=", "'threshold'"),
+        ("/predict?threshold=0.5_0", "'threshold'"),
+        ("/predict?threshold=%2B0.5", "'threshold'"),
+        ("/predict?threshold=%200.5", "'threshold'"),
+        ("/predict?threshold=5e-1", "'threshold'"),
+        ("/predict?threshold=1e-320", "'threshold'"),
+        ("/predict?threshold=0." + 319 * "0" + "1", "'threshold'"),
+        ("/predict?threshold=0.%D9%A5", "'threshold'"),
+        ("/predict?threshold=0.0", "'threshold'"),
+        ("/predict?threshold=0.4&threshold=0.5", "'threshold' is given more than once"),
+        ("/predict/json?rle=list&rle=list", "'rle' is given more than once"),
+        ("/predict?Jane%20Doe=1&Jane%20Doe=2", "Parameter is given more than once"),
+        ("/predict?rle=list", "'rle' is only for JSON"),
+        ("/predict?rle=compressed&format=overlay", "'rle' is only for JSON"),
         ("/predict?format=gif", "'format'.*'png', 'json', 'overlay', 'probability'"),
         ("/predict/json?rle=zip", "'rle'.*'list' or 'compressed'"),
         ("/predict/png?rle=list", "no parameter 'rle'"),
@@ -148,7 +161,21 @@ async def test_odd_parameter_names_are_not_repeated(client: Client, png: bytes) 
     assert "Jane" not in detail
 
 
-@pytest.mark.parametrize("patience", ["0", "-5", "soon", "1.5"])
+@pytest.mark.parametrize("threshold", ["0.5", ".5", "0.30000000000000004", "0.99", "0.00001"])
+async def test_plain_thresholds(client: Client, png: bytes, threshold: str) -> None:
+    answer = await client.post("/predict/json", content=png, params={"threshold": threshold})
+    assert answer.json()["threshold"] == float(threshold)
+
+
+@pytest.mark.parametrize("patience", ["60000", "060000", "9" * 18])
+async def test_plain_patience(client: Client, png: bytes, patience: str) -> None:
+    answer = await client.post("/predict", content=png, headers={"X-Request-Timeout-Ms": patience})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "patience", ["0", "-5", "soon", "1.5", "+5000", "5_000", "5e3", "5000.0", "", "9" * 19]
+)
 async def test_invalid_patience(client: Client, png: bytes, patience: str) -> None:
     answer = await client.post("/predict", content=png, headers={"X-Request-Timeout-Ms": patience})
     assert "X-Request-Timeout-Ms" in check(answer, problems.InvalidParameter)
