@@ -109,6 +109,10 @@ def train(
         batch=batch or settings.batch,
         precision=precision.value if precision else settings.precision,
     )
+    if not settings.steps(len(source.train)):
+        _fail(f"{len(source.train)} frames to train do not fill one batch of {settings.batch}.")
+    if settings.warmup_epochs is not None and settings.epochs <= settings.warmup_epochs:
+        _fail(f"--epochs is {settings.epochs}: the first {settings.warmup_epochs} only warm up.")
     plan = describe(settings, source, seed=seed, encoder_weights=weights)
     if checkpointed:
         run = Run.open(out)
