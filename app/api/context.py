@@ -37,14 +37,14 @@ class Context:
         return self.predictor.bundle
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
 ContextDep = Annotated[Context, Depends(_context)]
 
 
-def authorize(request: Request, context: ContextDep) -> None:
+async def authorize(request: Request, context: ContextDep) -> None:
     """Let the request pass if it carries a key that is known, or if there are no keys.
 
     Raises:

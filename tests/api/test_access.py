@@ -1,7 +1,10 @@
 """Who may ask, from which web page, and what browsers are told."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 
 from app.api import problems
@@ -122,3 +125,17 @@ async def test_preflight(serving: Serving) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
         answer = await client.options("/predict", headers=headers | {"Origin": "https://x.example"})
         assert answer.status_code == 400
+
+
+async def test_no_thread_is_needed_to_let_a_caller_in(serving: Serving) -> None:
+    # FastAPI runs plain functions in threads: a hop of half a millisecond, and a queue of its own.
+    threads = anyio.to_thread.current_default_thread_limiter()
+    async with serving(api_keys=digest("one")) as client, AsyncExitStack() as busy:
+        for _ in range(int(threads.total_tokens)):
+            owner = object()
+            await threads.acquire_on_behalf_of(owner)
+            busy.callback(threads.release_on_behalf_of, owner)
+        async with asyncio.timeout(10):
+            assert (await client.get("/health")).status_code == 200
+            assert (await client.get("/model")).status_code == 401
+            assert (await client.post("/predict", content=b"")).status_code == 401
