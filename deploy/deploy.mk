@@ -16,8 +16,7 @@ rolling-restart: ## Replace the replicas of SERVICE one after another, losing no
 
 test-docker: ## Build the images and prove what they promise; needs a Docker engine
 	@requirements/install dev
-	@! docker version >/dev/null 2>&1 || deploy/base/debootstrap || true
-	@$(BIN)/python -m pytest -m docker tests/e2e/docker
+	@deploy/test-docker
 
 sbom: image ## Write the bill of materials of the image TARGET to build/sbom-TARGET.json
 	@deploy/tools
@@ -29,5 +28,5 @@ sbom: image ## Write the bill of materials of the image TARGET to build/sbom-TAR
 
 audit: ## Look for known vulnerabilities in the pinned packages
 	@deploy/tools
-	@.venv/tools/bin/pip-audit --strict --disable-pip --require-hashes \
-	  --requirement requirements/dev.txt --requirement requirements/gpu.txt
+	@PATH="$(CURDIR)/.venv/tools/bin:$$PATH" python deploy/audit.py \
+	  requirements/dev.txt requirements/gpu.txt

@@ -2,17 +2,53 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import pytest
 
 from app.imaging import phantom
-from tests.e2e.docker.project import CPU, NewProject, Project, docker, inspect, run
+from tests.e2e.docker.project import (
+    CPU,
+    CPU_TENSORFLOW,
+    PROMETHEUS,
+    PROXY,
+    NewProject,
+    Note,
+    Project,
+    docker,
+    inspect,
+    run,
+)
 
 ROOT = Path(__file__).parents[3]
 BASE = "debian:trixie-slim"
+
+FIGURES = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person who changes a test have the images of the last run."""
+    parser.addoption("--cached", action="store_true", help="do not build the images from clean")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the figures that the tests noted."""
+    if figures := config.stash.get(FIGURES, {}):
+        terminalreporter.section("figures")
+        for name, value in figures.items():
+            terminalreporter.line(f"{name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def note(request: pytest.FixtureRequest) -> Note:
+    """Keeps figures for the summary."""
+    return request.config.stash.setdefault(FIGURES, {}).__setitem__
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,8 +77,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def build_settings() -> dict[str, str]:
+def commit() -> str:
+    """What is built; somebody may commit while the tests run."""
+    return run("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def build_settings(commit: str) -> dict[str, str]:
     """What a build on this machine needs, and what its labels say."""
+    assert commit
     labels = run(ROOT / "deploy/release").stdout.split()
     return {
         "BUILD_CA_CERTIFICATES": run(ROOT / "deploy/host-certificates").stdout,
@@ -50,11 +93,55 @@ def build_settings() -> dict[str, str]:
     }
 
 
+class Build(Protocol):
+    """Builds the image of a service and returns its name."""
+
+    def __call__(self, name: str, service: str, *options: str, **settings: str) -> str: ...
+
+
 @pytest.fixture(scope="session")
-def cpu_image(checkout: Path, build_settings: dict[str, str]) -> str:
-    """The name of the image `cpu`, built."""
-    Project(checkout, "polypseg-e2e-build", build_settings).compose("build", "polypseg")
-    return CPU
+def build(checkout: Path, build_settings: dict[str, str], note: Note) -> Build:
+    """Builds images as `docker compose build` does."""
+
+    def image(name: str, service: str, *options: str, **settings: str) -> str:
+        began = time.monotonic()
+        project = Project(checkout, "polypseg-e2e-build", {**build_settings, **settings})
+        project.build(service, *options)
+        note(f"{name}, built", f"{time.monotonic() - began:.0f} s")
+        note(f"{name}, size", f"{inspect(name)['Size'] / 1e6:.0f} MB")
+        return name
+
+    return image
+
+
+@pytest.fixture(scope="session")
+def from_clean(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The option that keeps a build from using what earlier ones left."""
+    return () if request.config.getoption("--cached", default=False) else ("--no-cache",)
+
+
+@pytest.fixture(scope="session")
+def cpu_image(build: Build, from_clean: tuple[str, ...]) -> str:
+    """The name of the image `cpu`, built from clean."""
+    return build(CPU, "polypseg", *from_clean)
+
+
+@pytest.fixture(scope="session")
+def cpu_tensorflow_image(build: Build, from_clean: tuple[str, ...]) -> str:
+    """The name of the image `cpu-tensorflow`, built from clean."""
+    return build(CPU_TENSORFLOW, "polypseg", *from_clean, DEPLOY_TARGET="cpu-tensorflow")
+
+
+@pytest.fixture(scope="session")
+def proxy_image(build: Build) -> str:
+    """The name of the proxy's image, built."""
+    return build(PROXY, "proxy")
+
+
+@pytest.fixture(scope="session")
+def prometheus_image(build: Build) -> str:
+    """The name of Prometheus' image, built."""
+    return build(PROMETHEUS, "prometheus")
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +170,10 @@ def projects(checkout: Path, cpu_image: str) -> Iterator[NewProject]:
 
 
 @pytest.fixture(scope="module")
-def service(projects: NewProject) -> Project:
+def service(projects: NewProject, note: Note) -> Project:
     """The service as `docker compose up --wait` starts it, on a port that is free."""
     project = projects("service")
-    project.up()
+    note("cpu, from up to healthy", f"{project.up():.1f} s")
     return project
 
 

@@ -15,21 +15,26 @@ CPU_TENSORFLOW = f"polypseg:{TAG}-cpu-tensorflow"
 PROXY = f"polypseg-proxy:{TAG}"
 PROMETHEUS = f"polypseg-prometheus:{TAG}"
 
-_BUILD_S = 3600
+# Keeps a figure, by its name, for the summary at the end of a run.
+Note = Callable[[str, str], None]
+
+_BUILD_S = 1500
+_COMMAND_S = 600
 _PATIENCE_S = 180
 _PAUSE_S = 0.2
 
 
 def run(
-    *command: str | Path, check: bool = True, **options: Any
+    *command: str | Path, check: bool = True, limit_s: float = _COMMAND_S, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run a command, keeping what it prints.
 
     Raises:
         AssertionError: It fails; the message ends with what it printed.
+        subprocess.TimeoutExpired: It takes longer than it may.
     """
     done = subprocess.run(
-        command, text=True, capture_output=True, check=False, timeout=_BUILD_S, **options
+        command, text=True, capture_output=True, check=False, timeout=limit_s, **options
     )
     if check and done.returncode:
         output = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
@@ -72,6 +77,12 @@ def python(container: str, program: str) -> str:
     return inside(container, "python3", "-c", program)
 
 
+def memory(container: str) -> str:
+    """Return how much memory a container uses now, as a person reads it."""
+    used = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", container)
+    return used.partition(" /")[0]
+
+
 def run_once(image: str, *arguments: str, options: Sequence[str] = ()) -> str:
     """Run a container to its end and return its standard output."""
     return docker("run", "--rm", *options, image, *arguments)
@@ -105,17 +116,29 @@ class Project:
             **self.settings,
         }
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, check: bool = True, limit_s: float = _COMMAND_S
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout with the settings of this project."""
-        return run(*command, check=check, cwd=self.checkout, env=self.environment)
+        return run(*command, check=check, limit_s=limit_s, cwd=self.checkout, env=self.environment)
 
     def compose(self, *arguments: str) -> str:
         """Run a compose command and return its standard output."""
         return self.run("deploy/compose", *arguments).stdout
 
-    def up(self, *services: str) -> None:
-        """Start services, all of them if none is named, and wait until they are healthy."""
+    def build(self, service: str, *options: str) -> None:
+        """Build the image of a service."""
+        self.run("deploy/compose", "build", *options, service, limit_s=_BUILD_S)
+
+    def up(self, *services: str) -> float:
+        """Start services, all of them if none is named, and wait until they are healthy.
+
+        Returns:
+            How many seconds that took.
+        """
+        began = time.monotonic()
         self.compose("up", "--wait", *services)
+        return time.monotonic() - began
 
     def down(self) -> None:
         """Remove the containers, networks and volumes of this project."""

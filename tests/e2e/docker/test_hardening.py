@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.keys import digest
-from tests.e2e.docker.project import NewProject, docker, inside, inspect, python
+from tests.e2e.docker.project import NewProject, docker, inside, inspect, python, run_once
 
 pytestmark = pytest.mark.docker
 
@@ -104,6 +104,12 @@ def test_processor_and_processes_are_limited(container: str) -> None:
     quota = cgroup(container, "cpu.max", "cpu/cpu.cfs_quota_us").split()[0]
     assert quota == "200000"
     assert cgroup(container, "pids.max", "pids/pids.max") == "512"
+
+
+def test_the_service_counts_the_cores_that_its_quota_leaves(cpu_image: str) -> None:
+    program = "from app.inference.cores import available_cores; print(available_cores())"
+    options = ("--cpus", "1", "--entrypoint", "python3")
+    assert run_once(cpu_image, "-c", program, options=options) == "1"
 
 
 def test_leaves_no_core_dump(container: str) -> None:

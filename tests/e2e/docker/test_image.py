@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import __version__
-from tests.e2e.docker.project import docker, inspect, run, run_once
+from tests.e2e.docker.project import docker, inspect, run_once
 
 pytestmark = pytest.mark.docker
 
@@ -28,11 +28,10 @@ def test_is_small(cpu_image: str) -> None:
     assert inspect(cpu_image)["Size"] <= MOST_BYTES
 
 
-def test_labels_tell_version_commit_and_model(cpu_image: str, checkout: Path) -> None:
+def test_labels_tell_version_commit_and_model(cpu_image: str, checkout: Path, commit: str) -> None:
     labels = inspect(cpu_image)["Config"]["Labels"]
     versions = (checkout / "models/polyp-unet").iterdir()
     newest = max(versions, key=lambda path: int(path.name))
-    commit = run("git", "rev-parse", "HEAD", cwd=Path(__file__).parent).stdout.strip()
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.revision"] == commit
     assert (

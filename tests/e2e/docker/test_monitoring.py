@@ -10,7 +10,17 @@ import httpx
 import pytest
 
 from tests.e2e.docker.load import Load
-from tests.e2e.docker.project import PROMETHEUS, NewProject, Project, docker, run_once, wait_until
+from tests.e2e.docker.project import (
+    PROMETHEUS,
+    NewProject,
+    Note,
+    Project,
+    docker,
+    inspect,
+    memory,
+    run_once,
+    wait_until,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -21,16 +31,10 @@ VARIABLES = {"$__rate_interval": "1m"}
 
 
 @pytest.fixture(scope="module")
-def watched(projects: NewProject, build_settings: dict[str, str]) -> Project:
+def watched(projects: NewProject, prometheus_image: str) -> Project:
     """Two replicas and Prometheus; Grafana comes from a registry, and is not started."""
-    project = projects(
-        "monitoring",
-        "monitoring",
-        **build_settings,
-        DEPLOY_REPLICAS="2",
-        DEPLOY_PROMETHEUS_PORT="0",
-    )
-    project.compose("build", "prometheus")
+    assert inspect(prometheus_image)
+    project = projects("monitoring", "monitoring", DEPLOY_REPLICAS="2", DEPLOY_PROMETHEUS_PORT="0")
     project.up("polypseg", "prometheus")
     return project
 
@@ -64,7 +68,7 @@ def test_scrapes_every_replica(prometheus: httpx.Client) -> None:
 
 
 def test_every_query_of_the_dashboard_gives_something(
-    watched: Project, prometheus: httpx.Client, picture: bytes
+    watched: Project, prometheus: httpx.Client, picture: bytes, note: Note
 ) -> None:
     """The queries run as Grafana would send them, after predictions were asked of both replicas."""
     wait_until(lambda: len(query(prometheus, 'polypseg_engine_state{state="ready"} == 1')) == 2)
@@ -80,6 +84,8 @@ def test_every_query_of_the_dashboard_gives_something(
         assert len(expressions) >= 20
         silent = [e for e in expressions if not query(prometheus, e)]
     assert silent == []
+    (container,) = watched.containers("prometheus")
+    note("prometheus, memory with two replicas", memory(container))
 
 
 def test_every_metric_of_the_rules_and_the_dashboard_is_there(prometheus: httpx.Client) -> None:

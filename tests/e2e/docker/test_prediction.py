@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.imaging import phantom
-from tests.e2e.docker.project import CPU_TENSORFLOW, NewProject, Project, run_once
+from tests.e2e.docker.project import NewProject, Note, Project, memory, run_once
 
 pytestmark = pytest.mark.docker
 
@@ -74,14 +74,13 @@ def test_onnx_runtime(service: Project, cpu_image: str, pictures: Path, tmp_path
 
 
 def test_tensorflow(
-    projects: NewProject, build_settings: dict[str, str], pictures: Path, tmp_path: Path
+    projects: NewProject, cpu_tensorflow_image: str, pictures: Path, tmp_path: Path, note: Note
 ) -> None:
     """The SavedModel, in the image that is built for it."""
-    project = projects(
-        "tensorflow", **build_settings, DEPLOY_TARGET="cpu-tensorflow", DEPLOY_MEMORY="4g"
-    )
-    project.compose("build", "polypseg")
-    project.up()
+    project = projects("tensorflow", DEPLOY_TARGET="cpu-tensorflow", DEPLOY_MEMORY="4g")
+    note("cpu-tensorflow, from up to healthy", f"{project.up():.1f} s")
     assert engine_of(project.address()) == ("tensorflow", "cpu")
-    masks_offline(CPU_TENSORFLOW, pictures, tmp_path)
+    masks_offline(cpu_tensorflow_image, pictures, tmp_path)
     compare(project.address(), pictures, tmp_path)
+    (container,) = project.containers()
+    note("cpu-tensorflow, memory after a few predictions", memory(container))

@@ -14,10 +14,12 @@ from tests.e2e.docker.project import (
     CPU,
     PROXY,
     NewProject,
+    Note,
     Project,
     docker,
     inside,
     inspect,
+    memory,
     project_logs,
     run,
     run_once,
@@ -46,10 +48,10 @@ http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 
 
 @pytest.fixture(scope="module")
-def secure(projects: NewProject, build_settings: dict[str, str]) -> Project:
+def secure(projects: NewProject, proxy_image: str) -> Project:
     """Two replicas behind the proxy, with the certificate that the proxy makes for development."""
-    project = projects("tls", "tls", **build_settings, DEPLOY_REPLICAS="2", DEPLOY_HTTPS_PORT="0")
-    project.compose("build", "proxy")
+    assert inspect(proxy_image)
+    project = projects("tls", "tls", DEPLOY_REPLICAS="2", DEPLOY_HTTPS_PORT="0")
     project.up()
     wait_for_replicas(project, 2)
     return project
@@ -240,12 +242,16 @@ def test_a_replica_that_dies_at_work_is_not_noticed(
 
 
 def test_a_rolling_restart_under_load_is_not_noticed(
-    secure: Project, address: str, trust: ssl.SSLContext, picture: bytes
+    secure: Project, proxy: str, address: str, trust: ssl.SSLContext, picture: bytes, note: Note
 ) -> None:
     """40 % of what both replicas can do, while both are replaced."""
     with Load(address, picture, clients=8, tls=trust) as full:
         full.wait_for(200)
         capacity = full.throughput
+    note("two replicas behind the proxy", f"{capacity:.0f} predictions a second, at most")
+    for replica in secure.containers():
+        note(f"cpu, memory after the load, {inspect(replica)['Name'][1:]}", memory(replica))
+    note("proxy, memory after the load", memory(proxy))
     before = set(secure.containers())
     with Load(address, picture, clients=16, rate=0.4 * capacity, tls=trust) as load:
         load.wait_for(5)
