@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,12 +12,16 @@ from app.telemetry.record import Record, request_id
 Observer = Callable[[Record], None]
 """Is told about each request once, when it is over. A metrics collector is one more of these."""
 
+_ROUTINE: Final = ("/health", "/metrics")
+
 _log = logging.getLogger("polypseg.request")
 
 
 def log_request(record: Record) -> None:
-    """Write the request's log line."""
-    _log.info("request", extra={"fields": record.fields()})
+    """Write the request's log line; what probes and scrapes ask all day is for debugging."""
+    routine = record.route is not None and record.route.startswith(_ROUTINE)
+    level = logging.DEBUG if routine else logging.INFO
+    _log.log(level, "request", extra={"fields": record.fields()})
 
 
 class Telemetry:

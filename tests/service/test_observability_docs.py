@@ -1,6 +1,7 @@
 """The page about observability: its tables are what a service tells."""
 
 import dataclasses
+import json
 import re
 
 from app.telemetry.record import STAGES, Record
@@ -54,6 +55,8 @@ def test_fields_of_the_log(service: Service, jpeg: bytes) -> None:
     of_lines = {"time", "level", "logger", "event", "timing_ms"}
     assert set(fields) == of_records | of_lines
     assert set(line) == set(fields) - {"code", "aborted"}
+    (shown,) = re.findall(r"^```json\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert list(json.loads(shown)) == list(line)
 
 
 def test_stages(service: Service, jpeg: bytes) -> None:

@@ -84,3 +84,22 @@ def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
     (line,) = caplog.records
     assert line.getMessage() == "request"
     assert line.fields["request_id"] == "id"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("route", "level"),
+    [
+        ("/health", logging.DEBUG),
+        ("/health/ready", logging.DEBUG),
+        ("/metrics", logging.DEBUG),
+        ("/predict/json", logging.INFO),
+        (None, logging.INFO),
+    ],
+)
+def test_probes_and_scrapes_are_for_debugging(
+    caplog: pytest.LogCaptureFixture, route: str | None, level: int
+) -> None:
+    with caplog.at_level(logging.DEBUG, "polypseg.request"):
+        log_request(Record("id", "GET", route=route, status=503))
+    (line,) = caplog.records
+    assert line.levelno == level
