@@ -77,6 +77,8 @@ def predict_files(
                 )
             except (ImageError, OSError) as error:
                 fault = error.strerror if isinstance(error, OSError) else error
+                if file.is_dir():
+                    fault = f"This is a folder; name the images in it, such as {file}/*.jpg"
                 console.print(f"{file}: {fault}", style="red", markup=False, highlight=False)
                 failed = 1
     engine.close()

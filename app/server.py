@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import resource
 import socket
@@ -183,9 +184,11 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        # Taken, or only for root; everything else is about the address.
+        what = "port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "host"
         raise SettingsError(
             f"Cannot listen on {host} port {port}: {error.strerror}; "
-            f"choose another port with --port or {PREFIX}PORT."
+            f"choose another {what} with --{what} or {PREFIX}{what.upper()}."
         ) from error
     return listener
 

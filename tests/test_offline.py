@@ -104,12 +104,15 @@ def test_one_broken_file_does_not_hide_the_others(
 ) -> None:
     text = tmp_path / "[text].png"
     text.write_text("hello")
-    files = [text, tmp_path / "missing.png", image]
+    files = [text, tmp_path / "missing.png", tmp_path, image]
     out = tmp_path / "out"
     assert predict_files(files, out, Format.PNG, None, settings, console) == 1
     assert [path.name for path in out.iterdir()] == ["image.mask.png"]
     assert f"{text}: " in shown(console)
     assert "missing.png: No such file or directory" in shown(console)
+    assert f"{tmp_path}: This is a folder; name the images in it, such as {tmp_path}/*.jpg" in (
+        shown(console)
+    )
 
 
 def test_answers_with_the_same_name(

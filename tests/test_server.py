@@ -32,6 +32,11 @@ def test_names_and_both_families() -> None:
         assert listener.getsockname()[0] in {"127.0.0.1", "::1"}
     with pytest.raises(SettingsError, match=r"^POLYPSEG_HOST has value 'no host': "):
         bind("no host", 0)
+    # Reserved for documentation (RFC 5737): no machine has it.
+    with pytest.raises(
+        SettingsError, match=r"^Cannot listen on 192\.0\.2\.1 .*--host or POLYPSEG_"
+    ):
+        bind("192.0.2.1", 0)
 
 
 def test_told_to_stop_before_it_runs(settings: Settings) -> None:

@@ -231,7 +231,9 @@ def load_bundle(root: Path, version: str | None = None) -> Bundle:
 
 def _find_version(root: Path, version: str | None) -> Path:
     if not root.is_dir():
-        raise BundleError(f"Bundle folder '{root}' does not exist.")
+        raise BundleError(
+            f"Bundle folder '{root}' does not exist; name another with --model or POLYPSEG_MODEL."
+        )
     versions = [
         entry.name
         for entry in root.iterdir()

@@ -57,7 +57,9 @@ def test_highest_version_is_an_integer_not_a_string(root: Path) -> None:
 
 
 def test_missing_folders_and_versions_are_named(root: Path) -> None:
-    assert refusal(root) == f"Bundle folder '{root}' does not exist."
+    assert refusal(root) == (
+        f"Bundle folder '{root}' does not exist; name another with --model or POLYPSEG_MODEL."
+    )
     root.mkdir(parents=True)
     assert refusal(root) == f"Bundle folder '{root}' holds no version: expected '{root}/1'."
     assert "has no version '2' (found: none)" in refusal(root, "2")

@@ -38,7 +38,10 @@ def test_host_that_does_not_exist(start: Start) -> None:
 def test_missing_bundle(start: Start, tmp_path: Path) -> None:
     service = start(model=tmp_path / "nothing")
     assert service.wait() == 1
-    assert service.errors == f"polypseg: Bundle folder '{tmp_path}/nothing' does not exist.\n"
+    assert service.errors == (
+        f"polypseg: Bundle folder '{tmp_path}/nothing' does not exist; "
+        "name another with --model or POLYPSEG_MODEL.\n"
+    )
     assert not service.lines
 
 
