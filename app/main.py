@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         settings,
         settings.keys,
         predictor,
-        BodyMemory(settings.max_bodies_bytes),
+        BodyMemory(settings.max_bodies_bytes, predictor.tally),
         Metrics(predictor),
     )
     for router in (predict.router, health.router, model.router, metrics.router, docs.router):

@@ -28,6 +28,7 @@ from app.api.problems import (
     UndecodableImage,
     UnsupportedMediaType,
 )
+from app.inference.tally import Tally
 
 PART: Final = "file"
 
@@ -42,10 +43,18 @@ class BodyMemory:
 
     Bytes are counted when they have arrived, not when they are announced, so that a caller who
     promises much and sends nothing keeps nobody out.
+
+    Args:
+        limit: Bytes of all bodies together.
+        tally: Where to count who was turned away.
+
+    Attributes:
+        held: Bytes of all bodies now.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, tally: Tally) -> None:
         self.limit = limit
+        self.tally = tally
         self.held = 0
 
     @contextmanager
@@ -72,6 +81,7 @@ class Share:
             QueueFull: Other bodies leave too little.
         """
         if self._memory.held + count > self._memory.limit:
+            self._memory.tally.dropped["rejected"] += 1
             raise QueueFull("Too many bytes of request bodies are being held; try again.")
         self._memory.held += count
         self.held += count

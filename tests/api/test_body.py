@@ -22,6 +22,7 @@ from app.api.problems import (
     UndecodableImage,
     UnsupportedMediaType,
 )
+from app.inference.tally import Tally
 
 URL = "http://host/predict"
 MAX = 100_000
@@ -59,7 +60,7 @@ async def read(
     memory: BodyMemory | None = None,
     max_bytes: int = MAX,
 ) -> bytes:
-    with (memory or BodyMemory(10 * MAX)).share() as share:
+    with (memory or BodyMemory(10 * MAX, Tally())).share() as share:
         return await read_image(request(chunks), framing, share, max_bytes=max_bytes, timeout_s=5)
 
 
@@ -150,7 +151,10 @@ async def test_dropped_parts_count_as_well() -> None:
 
 
 async def test_body_that_does_not_end() -> None:
-    with BodyMemory(MAX).share() as share, pytest.raises(BodyTimeout, match=r"0\.01 s \(3 bytes"):
+    with (
+        BodyMemory(MAX, Tally()).share() as share,
+        pytest.raises(BodyTimeout, match=r"0\.01 s \(3 bytes"),
+    ):
         await read_image(
             request([b"abc"], complete=False),
             Framing(None, None),
@@ -164,7 +168,7 @@ async def test_caller_who_leaves() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    with BodyMemory(MAX).share() as share, pytest.raises(ClientDisconnect):
+    with BodyMemory(MAX, Tally()).share() as share, pytest.raises(ClientDisconnect):
         await read_image(
             Request({"type": "http", "headers": []}, receive),
             Framing(None, None),
@@ -175,7 +179,7 @@ async def test_caller_who_leaves() -> None:
 
 
 async def test_memory_is_shared_and_given_back() -> None:
-    memory = BodyMemory(25)
+    memory = BodyMemory(25, Tally())
     with memory.share() as other:
         other.grow(10)
         assert await read(Framing(None, None), [b"x" * 15], memory=memory) == b"x" * 15
@@ -183,6 +187,7 @@ async def test_memory_is_shared_and_given_back() -> None:
         with pytest.raises(QueueFull) as refusal:
             await read(Framing(None, None), [b"x" * 10, b"x" * 6], memory=memory)
         assert refusal.value.headers == {"Retry-After": "1"}
+        assert memory.tally.dropped == {"rejected": 1}
         assert memory.held == 10
     assert memory.held == 0
 

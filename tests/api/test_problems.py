@@ -240,6 +240,7 @@ async def test_memory_for_bodies(serving: Serving, png: bytes) -> None:
         with client.context.bodies.share() as share:
             share.grow(11)
             check(await client.post("/predict", content=png), problems.QueueFull)
+        assert client.context.predictor.tally.dropped["rejected"] == 1
         assert (await client.post("/predict", content=png)).status_code == 200
 
 
