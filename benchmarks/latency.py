@@ -19,16 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.imaging import phantom
+from benchmarks.pictures import SIZES, jpeg
 
 ENGINES = ("onnxruntime", "tensorflow")
-SIZES = {"384x288": (288, 384), "720x576": (576, 720), "1920x1080": (1080, 1920)}
 
 
 class Served:
@@ -76,14 +74,6 @@ def serve(engine: str) -> Iterator[Served]:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         process.communicate()
-
-
-def jpeg(height: int, width: int) -> bytes:
-    """Draw a picture and compress it as an endoscope's recorder would."""
-    image, _ = phantom(height, width)
-    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    assert done
-    return data.tobytes()
 
 
 def measure(served: Served, body: bytes, requests: int) -> list[dict[str, float]]:

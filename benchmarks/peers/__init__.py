@@ -1,0 +1,1 @@
+"""The other servers, each written and tuned as its own documentation says."""
