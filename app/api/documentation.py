@@ -28,7 +28,8 @@ DESCRIPTION: Final = (
 )
 
 HEADERS: Final = {
-    "X-Request-Id": "The caller's id of the request if it sent a well-formed one, else a new one.",
+    "X-Request-Id": "The caller's id of the request if it is 1 to 64 letters, digits, dots, "
+    "underscores, tildes and hyphens; a new one replaces any other.",
     "X-Model": "Name and version of the model.",
     "X-Model-Sha256": "SHA-256 of the bundle's manifest, which holds those of all its files.",
     "Server-Timing": "Milliseconds of decode, queue, infer, encode and total, as far as reached.",

@@ -1,5 +1,6 @@
 """The OpenAPI description says what the service does, and its examples are true."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_every_answer_documents_its_headers(description: dict[str, Any]) -> None
             )
             pictures = "image/png" in answer["content"]
             assert pictures == (set(MASK_HEADERS) <= set(answer["headers"]))
+
+
+async def test_what_becomes_of_a_request_id(client: Client, description: dict[str, Any]) -> None:
+    headers = operations(description)["health"]["responses"]["200"]["headers"]
+    assert (
+        "1 to 64 letters, digits, dots, underscores, tildes and hyphens"
+        in (headers["X-Request-Id"]["description"])
+    )
+    for sent in ("z" * 64, "A.b_c~d-9", "z" * 65, "a b", ""):
+        well_formed = re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", sent)
+        answer = await client.get("/health", headers={"X-Request-Id": sent})
+        assert (answer.headers["X-Request-Id"] == sent) == bool(well_formed)
 
 
 def test_keys_are_optional_where_they_may_be_needed(description: dict[str, Any]) -> None:
