@@ -2,8 +2,12 @@
 
 import os
 import sys
+import time
 
 __version__ = "0.1.0"
+
+# Before the imports that take long: `ready` tells how long everything took.
+STARTED = time.monotonic()
 
 # Every way in passes here, before a library can fail for a reason that says less.
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):

@@ -1,12 +1,15 @@
 """The keeper: loads the engine, has it probed, and replaces it once if it is lost."""
 
 import asyncio
+import logging
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app import STARTED
 from app.inference.batcher import Batcher
 from app.inference.errors import EngineLost
 from app.inference.health import State
@@ -18,6 +21,8 @@ from app.inference.threads import Threads
 
 RELOAD_SECONDS = 60.0
 _RELAPSE_SECONDS = 600.0
+
+_log = logging.getLogger("polypseg.engine")
 
 
 class Keeper:
@@ -128,7 +133,14 @@ class Keeper:
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
         self.loaded, self.batcher = loaded, batcher
-        self._enter(State.READY, f"{loaded.reason}; {how.summary}")
+        self._enter(
+            State.READY,
+            f"{loaded.reason}; {how.summary}",
+            engine=loaded.engine.name,
+            device=loaded.engine.device,
+            batch_limit=batcher.limit,
+            seconds=round(time.monotonic() - STARTED, 2),
+        )
         self.settled.set()
         try:
             await asyncio.wait((probe, batcher.lost), return_when=asyncio.FIRST_COMPLETED)
@@ -142,5 +154,7 @@ class Keeper:
             await asyncio.gather(probe, return_exceptions=True)
             self.batcher = None
 
-    def _enter(self, state: State, reason: str) -> None:
+    def _enter(self, state: State, reason: str, **fields: object) -> None:
         self._state, self._reason = state, reason
+        level = logging.INFO if state is State.READY else logging.ERROR
+        _log.log(level, state.value, extra={"fields": {"reason": reason, **fields}})

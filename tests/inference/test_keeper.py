@@ -1,6 +1,7 @@
 """The life of an engine: loaded, served, lost, replaced once, given up."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 
@@ -169,6 +170,18 @@ async def test_second_loss_within_ten_minutes_is_the_end() -> None:
     assert "second time within 10 minutes" in house.keeper.reason
     assert house.keeper.state is State.FAILED
     assert house.keeper.batcher is None
+
+
+async def test_the_log_tells_of_every_change(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "polypseg.engine"):
+        house = House()
+        for _ in range(2):
+            await house.until(State.READY)
+            await lose(house)
+        await house.keeper.failed.wait()
+    told = [(line.levelname, line.getMessage()) for line in caplog.records]
+    ready = ("INFO", "ready")
+    assert told == [ready, ("ERROR", "degraded"), ready, ("ERROR", "failed")]
 
 
 async def test_second_loss_much_later_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,7 @@ class Service:
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
         self.folder = folder
         self._log, self._errors = folder / "stdout", folder / "stderr"
+        self.began = time.monotonic()
         with self._log.open("w") as log, self._errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command,

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import onnx
@@ -123,6 +124,17 @@ def test_listens_before_the_model_is_loaded(start: Start) -> None:
     assert service.post("/predict", content=b"x").json()["code"] == "not-ready"
     service.release("loading")
     service.wait_ready()
+
+
+def test_the_log_says_when_it_is_ready_and_with_what(start: Start) -> None:
+    service = start(HELD, holds=("loading",)).wait_listening()
+    assert [line["event"] for line in service.lines] == ["listening"]
+    service.release("loading")
+    line = service.wait_log(event="ready")
+    health = service.get("/health").json()
+    assert line["reason"] == health["reason"]
+    assert [line[name] for name in ("engine", "device", "batch_limit")] == ["onnxruntime", "cpu", 2]
+    assert 0 < line["seconds"] < time.monotonic() - service.began
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
