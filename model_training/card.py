@@ -73,7 +73,7 @@ every setting.
 ## Figures
 
 {_figures(manifest)}
-
+{_time(manifest)}
 Intervals are 95 % bootstrap intervals, drawn by video sequence. `docs/evaluation.md` defines every
 figure. In the `tutorial` and `pranet` splits every test frame of CVC-ClinicDB has near copies in
 the training set, so these figures say little about a new patient.
@@ -93,6 +93,16 @@ The weights are for research and education only, as the terms of the data say: C
 purposes"; Bernal et al., Computerized Medical Imaging and Graphics 43, 2015) and Kvasir-SEG
 (commercial use needs prior permission; Jha et al., MMM 2020). The code is Apache-2.0.
 """
+
+
+def model_time(figures: dict[str, float]) -> str:
+    """Say what `benchmarks.model_time` recorded, in one sentence."""
+    return (
+        f"One image takes ONNX Runtime on {figures['threads']:.0f} cores {figures['ms']:.1f} ms, "
+        f"{figures['ratio']:.3f} ({figures['ratio_low']:.3f} to {figures['ratio_high']:.3f}) of "
+        f"the {figures['baseline_ms']:.1f} ms that the tutorial's SavedModel takes TensorFlow, "
+        "interleaved in one run."
+    )
 
 
 def _datasets(keys: tuple[str, ...]) -> str:
@@ -120,6 +130,11 @@ def _operating_point(manifest: Manifest) -> str:
             fitted = figures[f"operating_{name}"]
             text += f" On these frames: {label} {figures[name]:.3f} at 0.5, {fitted:.3f} as fitted."
     return text
+
+
+def _time(manifest: Manifest) -> str:
+    figures = manifest.metrics.get(MODEL_TIME)
+    return f"\n{model_time(figures)}\n" if figures else ""
 
 
 def _figures(manifest: Manifest) -> str:

@@ -13,6 +13,7 @@ from model_training.evaluation.calibration import (
     POLYP,
     expected_calibration_error,
 )
+from model_training.evaluation.groups import polyp_share, quarters
 from model_training.evaluation.history import CURVES, History
 from model_training.evaluation.scoring import FrameScore
 
@@ -34,16 +35,19 @@ def dice_histogram(scores: Sequence[FrameScore]) -> Figure:
 
 def dice_by_area(scores: Sequence[FrameScore]) -> Figure:
     """Draw the Dice of each frame against its polyp's area, with the means of four quarters."""
-    # A logarithm needs one pixel at least.
-    area = np.array([max(score.mask.truth, 1) / (score.height * score.width) for score in scores])
-    dice = np.array([score.mask.dice for score in scores])
+    parts = [
+        # A logarithm needs one pixel at least.
+        np.array([(max(polyp_share(s), 1 / (s.height * s.width)), s.mask.dice) for s in part])
+        for part in quarters(scores)
+        if part
+    ]
+    area, dice = np.concatenate(parts).T
     figure, axis = _single(6.4, 3.8)
     axis.scatter(area, dice, s=18, color=BLUE, alpha=0.65, linewidth=0, zorder=2)
-    order = np.argsort(area, kind="stable")
-    for place, quarter in enumerate(part for part in np.array_split(order, 4) if len(part)):
-        mean = dice[quarter].mean()
+    for place, quarter in enumerate(parts):
+        mean = quarter[:, 1].mean()
         axis.plot(
-            [area[quarter[0]], area[quarter[-1]]],
+            quarter[[0, -1], 0],
             [mean, mean],
             color=ORANGE,
             linewidth=2.5,

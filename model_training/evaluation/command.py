@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,6 +20,7 @@ from rich.progress import (
 from app.inference import BundleError, EngineError, SelectionError, load_bundle, select_engine
 from app.inference.selection import EngineChoice
 from model_training import publication
+from model_training.card import MODEL_TIME, model_time
 from model_training.datasets import DatasetError
 from model_training.evaluation.history import HistoryError, read_history
 from model_training.evaluation.intervals import Bootstrap
@@ -29,9 +31,11 @@ from model_training.evaluation.results import (
     metrics,
     summarise,
 )
+from model_training.evaluation.robustness import perturbed_merit
+from model_training.evaluation.robustness import robustness as compare
 from model_training.evaluation.scoring import score_frame
 from model_training.evaluation.shard_cost import read_shard_images
-from model_training.evaluation.tables import results_table
+from model_training.evaluation.tables import results_table, robustness_table
 from model_training.shards import ShardError
 from model_training.splits import SplitError
 
@@ -61,6 +65,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Shards of `polypseg prepare`, to learn what they cost in Dice."),
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option(help="Score the frames also as compression, light and focus may spoil them."),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Report folder.", show_default="reports/NAME-VERSION")
     ] = None,
@@ -114,12 +122,20 @@ def evaluate(
     try:
         with _progress(console) as progress:
             for row in rows:
-                frames = progress.track(row.frames, description=row.name)
                 scores = tuple(
                     score_frame(chosen.engine, bundle.manifest, frame, images.get(frame.key))
-                    for frame in frames
+                    for frame in progress.track(row.frames, description=row.name)
                 )
-                results.append(summarise(row, scores, bootstrap))
+                result = summarise(row, scores, bootstrap)
+                if robustness:
+                    merits = [
+                        perturbed_merit(chosen.engine, bundle.manifest, frame)
+                        for frame in progress.track(row.frames, description=f"{row.name}, spoilt")
+                    ]
+                    result = replace(
+                        result, robustness=compare(scores, merits, bootstrap, polyps=row.polyps)
+                    )
+                results.append(result)
     except (DatasetError, EngineError) as error:
         _fail(str(error))
     finally:
@@ -128,12 +144,16 @@ def evaluate(
         bundle=bundle,
         engine=chosen.engine,
         reason=chosen.reason,
-        command=_command_line(model, data, protocol, run, shards, out, engine),
+        command=_command_line(model, data, protocol, run, shards, robustness, out, engine),
         bootstrap=bootstrap,
         results=tuple(results),
     )
     page = write_report(out, evaluation, history)
     console.print(results_table(results))
+    if robustness:
+        console.print(robustness_table(results))
+    if MODEL_TIME in bundle.manifest.metrics:
+        console.print(model_time(bundle.manifest.metrics[MODEL_TIME]), soft_wrap=True)
     if record:
         recorded = publication.record(bundle, publication.evaluated(metrics(evaluation)))
         console.print(f"recorded in {recorded.path}, sha256 {recorded.sha256}", soft_wrap=True)
@@ -162,6 +182,7 @@ def _command_line(
     protocols: Sequence[str] | None,
     run: Path | None,
     shards: Path | None,
+    robustness: bool,
     out: Path,
     engine: str,
 ) -> str:
@@ -172,6 +193,8 @@ def _command_line(
         words += ["--run", str(run)]
     if shards:
         words += ["--shards", str(shards)]
+    if robustness:
+        words.append("--robustness")
     return shlex.join([*words, "--out", str(out), "--engine", engine])
 
 

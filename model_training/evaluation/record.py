@@ -24,20 +24,30 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class RowRecord(_Model):
+class FiguresRecord(_Model):
+    """Named figures.
+
+    Attributes:
+        figures: By name, see docs/evaluation.md.
+        intervals: By name.
+    """
+
+    figures: dict[str, float]
+    intervals: dict[str, Interval]
+
+
+class RowRecord(FiguresRecord):
     """One row of an evaluation.
 
     Attributes:
         frames: How many were scored.
         sequences: How many sequences they are from.
-        figures: By name, see docs/evaluation.md.
-        intervals: By name.
+        robustness: By perturbation; empty when it was not measured.
     """
 
     frames: int
     sequences: int
-    figures: dict[str, float]
-    intervals: dict[str, Interval]
+    robustness: dict[str, FiguresRecord] = {}
 
 
 class Record(_Model):
@@ -125,6 +135,10 @@ def keep(folder: Path, evaluation: Evaluation) -> Kept:
             sequences=len({score.sequence for score in result.scores}),
             figures=result.figures.values,
             intervals=result.figures.intervals,
+            robustness={
+                name: FiguresRecord(figures=figures.values, intervals=figures.intervals)
+                for name, figures in result.robustness.items()
+            },
         )
         for result in evaluation.results
     }

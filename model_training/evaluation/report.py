@@ -1,17 +1,19 @@
 """Writes the report folder: figures, tables, pictures, and one page that shows them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from model_training.card import MODEL_TIME, model_time
 from model_training.evaluation.charts import (
     dice_by_area,
     dice_histogram,
     learning_curves,
     reliability,
 )
+from model_training.evaluation.groups import by_area, by_sequence
 from model_training.evaluation.history import History
 from model_training.evaluation.panels import (
     comparison_panel,
@@ -25,6 +27,7 @@ from model_training.evaluation.results import (
     Result,
     metrics,
     result_lines,
+    robustness_lines,
     write_csv,
 )
 from model_training.evaluation.scoring import FrameScore
@@ -122,6 +125,11 @@ def _head(evaluation: Evaluation) -> str:
         "training": f"recipe {training.recipe}, split {training.split}, seed {training.seed}, "
         f"commit `{training.commit}`",
         "engine": evaluation.reason,
+        **(
+            {"time": model_time(manifest.metrics[MODEL_TIME])}
+            if MODEL_TIME in manifest.metrics
+            else {}
+        ),
         "command": f"`{evaluation.command}`",
     }
     lines = [f"# Evaluation of {manifest.name}/{manifest.version}", "", WARNING, NOTICE, ""]
@@ -131,7 +139,6 @@ def _head(evaluation: Evaluation) -> str:
 
 
 def _figures(evaluation: Evaluation) -> str:
-    heading, *lines = result_lines(evaluation.results)
     bootstrap, threshold = evaluation.bootstrap, evaluation.bundle.manifest.threshold
     note = (
         "At source size and threshold 0.5 where the name says nothing else; the operating "
@@ -139,17 +146,7 @@ def _figures(evaluation: Evaluation) -> str:
         f"{bootstrap.resamples:,} bootstrap resamples of whole sequences; Wilson's for false "
         "alarms. Machine readable: [metrics.json](metrics.json)."
     )
-    table = [heading, ("---",) * len(heading), *lines]
-    return "\n".join(
-        [
-            "## Figures",
-            "",
-            *(f"| {' | '.join(line)} |" for line in table),
-            "",
-            note,
-            "",
-        ]
-    )
+    return "\n".join(["## Figures", "", *_table(result_lines(evaluation.results)), note, ""])
 
 
 def _section(out: Path, result: Result) -> str:
@@ -167,11 +164,35 @@ def _section(out: Path, result: Result) -> str:
     ]
     if not any(score.mask.predicted for score in result.scores):
         lines += ["No pixel of any frame was marked.", ""]
+    lines += _groups(result)
     pictures = _polyp_pictures if result.row.polyps else _negative_pictures
     for file, caption, figure in pictures(result):
         figure.savefig(folder / file)
         lines += [f"### {caption}", "", f"![{caption}]({name}/{file})", ""]
     return "\n".join(lines)
+
+
+def _groups(result: Result) -> Iterator[str]:
+    """Yield the lines of the tables of a row: by polyp area, by sequence, under perturbations."""
+    if result.row.polyps:
+        for caption, groups in (
+            ("By polyp area", by_area(result.scores)),
+            ("By sequence", by_sequence(result.scores)),
+        ):
+            if groups:
+                rows = [(g.name, str(g.frames), f"{g.dice:.4f}", f"{g.recall:.4f}") for g in groups]
+                yield from (f"### {caption}", "")
+                yield from _table((("", "frames", "Dice", "recall"), *rows))
+    if result.robustness:
+        yield from ("### Perturbed frames", "")
+        yield from _table(robustness_lines([result]))
+
+
+def _table(lines: Iterable[Sequence[str]]) -> Iterator[str]:
+    heading, *rest = lines
+    for line in (heading, ("---",) * len(heading), *rest):
+        yield f"| {' | '.join(line)} |"
+    yield ""
 
 
 def _learning_curves(out: Path, history: History | None) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from app import __version__
 from app.inference import Bundle, Engine
 from model_training.evaluation.figures import Figures, negative_figures, polyp_figures
+from model_training.evaluation.groups import by_area, by_sequence
 from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.protocols import Row
+from model_training.evaluation.robustness import Robustness
 from model_training.evaluation.scoring import THRESHOLD, FrameScore
 
 LABELS = {
@@ -44,11 +46,13 @@ class Result:
         row: The frames.
         scores: One for each frame, in the same order.
         figures: Of all of them.
+        robustness: Of the same frames as perturbations leave them; empty when not asked for.
     """
 
     row: Row
     scores: tuple[FrameScore, ...]
     figures: Figures
+    robustness: Robustness = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,23 @@ def result_lines(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
     yield ("engine, median ms", *(f"{_infer_ms(result):.1f}" for result in results))
 
 
+def robustness_lines(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
+    """Yield a heading and a line for each perturbation.
+
+    A cell holds Dice and its change from the frames as they are; false alarms without polyps.
+    """
+    yield ("perturbed frames", *(result.row.name for result in results))
+    names = dict.fromkeys(name for result in results for name in result.robustness)
+    for name in names:
+        yield (name, *(_change(result.robustness[name]) for result in results))
+
+
+def _change(figures: Figures) -> str:
+    if "change" not in figures.values:
+        return f"{figures.values['false_alarm_rate']:.3f} false alarms"
+    return f"{figures.values['dice']:.3f} ({figures.values['change']:+.3f})"
+
+
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
     """Describe an evaluation for programs, by protocol; each entry stands for itself."""
     manifest = evaluation.bundle.manifest
@@ -117,8 +138,9 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     }
     return {
         result.row.name: {
-            "figures": result.figures.values,
-            "intervals": {name: list(ends) for name, ends in result.figures.intervals.items()},
+            **_figures(result.figures),
+            **_groups(result),
+            "robustness": {name: _figures(figures) for name, figures in result.robustness.items()},
             **shared,
             "infer_ms_median": _infer_ms(result),
             "sequences": len({score.sequence for score in result.scores}),
@@ -155,6 +177,22 @@ def _csv_line(score: FrameScore) -> dict[str, str | int | float]:
         "threshold_mean_dice": score.threshold_mean_dice,
         "score": score.score,
         "infer_ms": round(score.infer_ms, 3),
+    }
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "figures": figures.values,
+        "intervals": {name: list(ends) for name, ends in figures.intervals.items()},
+    }
+
+
+def _groups(result: Result) -> dict[str, Any]:
+    if not result.row.polyps:
+        return {}
+    return {
+        "by_area": [asdict(group) for group in by_area(result.scores)],
+        "by_sequence": [asdict(group) for group in by_sequence(result.scores)],
     }
 
 

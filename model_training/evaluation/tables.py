@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from model_training.evaluation.results import LABELS, Result, result_lines
+from model_training.evaluation.results import LABELS, Result, result_lines, robustness_lines
 from model_training.evaluation.seeds import Spreads
 
 
 def results_table(results: Sequence[Result]) -> Table:
     """Show a column for each row of an evaluation."""
     heading, *lines = result_lines(results)
+    table = _table(heading)
+    for line in lines:
+        table.add_row(*line)
+    return table
+
+
+def robustness_table(results: Sequence[Result]) -> Table:
+    """Show what each perturbation costs, a column for each row of an evaluation."""
+    heading, *lines = robustness_lines(results)
     table = _table(heading)
     for line in lines:
         table.add_row(*line)

@@ -119,40 +119,41 @@ def bundle_of(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+def score_of(
+    key: str = "drawn/1",
+    *,
+    counts: tuple[int, int, int] = (60, 20, 20),
+    operating: tuple[int, int, int] | None = None,
+    sequence: str | None = None,
+    size: tuple[int, int] = (20, 30),
+    overlap: tuple[float, float, float] = (50.0, 70.0, 80.0),
+    calibration: NDArray[np.float64] | None = None,
+    mean_absolute_error: float = 0.1,
+) -> FrameScore:
+    """Make a score from the counts of its mask, with plausible rest."""
+    bins = np.zeros((3, 15)) if calibration is None else calibration
+    return FrameScore(
+        key=key,
+        sequence=sequence or key,
+        height=size[0],
+        width=size[1],
+        counts="",
+        mask=Confusion(*counts),
+        operating=Confusion(*(operating or counts)),
+        mean_absolute_error=mean_absolute_error,
+        threshold_mean_dice=0.5,
+        score=0.9,
+        input_mask=Confusion(*counts),
+        input_overlap=SoftOverlap(*overlap),
+        calibration=tuple(tuple(row) for row in bins.tolist()),
+        infer_ms=10.0,
+    )
+
+
 @pytest.fixture
 def make_score() -> MakeScore:
-    """Make a score from the counts of its mask, with plausible rest."""
-
-    def make(
-        key: str = "drawn/1",
-        *,
-        counts: tuple[int, int, int] = (60, 20, 20),
-        operating: tuple[int, int, int] | None = None,
-        sequence: str | None = None,
-        size: tuple[int, int] = (20, 30),
-        overlap: tuple[float, float, float] = (50.0, 70.0, 80.0),
-        calibration: NDArray[np.float64] | None = None,
-        mean_absolute_error: float = 0.1,
-    ) -> FrameScore:
-        bins = np.zeros((3, 15)) if calibration is None else calibration
-        return FrameScore(
-            key=key,
-            sequence=sequence or key,
-            height=size[0],
-            width=size[1],
-            counts="",
-            mask=Confusion(*counts),
-            operating=Confusion(*(operating or counts)),
-            mean_absolute_error=mean_absolute_error,
-            threshold_mean_dice=0.5,
-            score=0.9,
-            input_mask=Confusion(*counts),
-            input_overlap=SoftOverlap(*overlap),
-            calibration=tuple(tuple(row) for row in bins.tolist()),
-            infer_ms=10.0,
-        )
-
-    return make
+    """Return `score_of`."""
+    return score_of
 
 
 @pytest.fixture
