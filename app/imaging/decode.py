@@ -47,7 +47,7 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
     Raises:
         UnsupportedFormat: A known format that is not accepted.
         UndecodableImage: Empty, text, truncated, damaged, or several frames.
-        TooManyPixels: More than `max_pixels`.
+        TooManyPixels: More than `max_pixels`, or than 1,000,000 a side.
     """
     header, image = open_image(data, max_pixels=max_pixels)
     try:

@@ -22,17 +22,17 @@ class UnsupportedFormat(ImageError):  # noqa: N818 - reads as what is wrong
 
 
 class TooManyPixels(ImageError):  # noqa: N818 - reads as what is wrong
-    """The header promises more pixels than the limit; nothing was decoded.
+    """The header promises more pixels than a limit; nothing was decoded.
 
     Attributes:
         width: The width that the header states, in pixels.
         height: The height that the header states, in pixels.
-        limit: The largest accepted `width * height`.
+        limit: The largest accepted `width * height`, or side.
     """
 
-    def __init__(self, width: int, height: int, limit: int) -> None:
+    def __init__(self, width: int, height: int, limit: int, per: str = "in all") -> None:
         super().__init__(
-            f"The image has {width} x {height} pixels; at most {limit} in all are accepted."
+            f"The image has {width} x {height} pixels; at most {limit} {per} are accepted."
         )
         self.width = width
         self.height = height

@@ -31,6 +31,9 @@ _PLUGINS: Final[dict[str, type[ImageFile]]] = {
     "WEBP": WebPImageFile,
 }
 
+# That of libpng, which would call the image damaged; one rule for all formats.
+_MAX_SIDE: Final = 1_000_000
+
 _ORIENTATION: Final = 0x0112  # EXIF and TIFF share the tag
 _TRANSPOSED: Final = frozenset({5, 6, 7, 8})
 
@@ -67,7 +70,7 @@ def read_header(data: bytes, *, max_pixels: int | None = None) -> Header:
     Raises:
         UnsupportedFormat: A known format that is not accepted.
         UndecodableImage: No image, a damaged header, or several frames.
-        TooManyPixels: More than `max_pixels`.
+        TooManyPixels: More than `max_pixels`, or than 1,000,000 a side.
     """
     return open_image(data, max_pixels=max_pixels)[0]
 
@@ -105,6 +108,8 @@ def _check_size(size: tuple[int, int], limit: int | None) -> None:
     width, height = size
     if limit is not None and width * height > limit:
         raise TooManyPixels(width, height, limit)
+    if max(size) > _MAX_SIDE:
+        raise TooManyPixels(width, height, _MAX_SIDE, "a side")
 
 
 def _early_size(data: bytes, name: str) -> tuple[int, int]:

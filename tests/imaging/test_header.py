@@ -65,6 +65,21 @@ def test_limit_holds_before_a_decoder_sees_the_file(data: bytes, kind: bytes) ->
         read_header(data[:12] + b"none" + data[16:], max_pixels=10**9)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1_000_001), (1_000_001, 1)])
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF"])
+def test_a_side_that_decoders_do_not_take_is_said_to_be_too_long(
+    form: str, height: int, width: int
+) -> None:
+    data = encode(np.zeros((height, width), np.uint8), form)
+    with pytest.raises(TooManyPixels) as caught:
+        decode(data, max_pixels=25_000_000)
+    assert str(caught.value) == (
+        f"The image has {width} x {height} pixels; at most 1000000 a side are accepted."
+    )
+    longest = np.zeros((min(height, 1_000_000), min(width, 1_000_000)), np.uint8)
+    assert decode(encode(longest, form)).pixels.shape == (*longest.shape, 3)
+
+
 def test_no_limit_of_pillow_interferes() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a DecompressionBombWarning would be one
