@@ -24,6 +24,7 @@ from app.settings import PREFIX, Settings, SettingsError
 from app.signals import Stop
 from app.telemetry import logs
 from app.telemetry.middleware import log_request
+from app.telemetry.stderr import silence_libraries
 
 _BACKLOG: Final = 2048
 _DATE_S: Final = 1.0
@@ -118,6 +119,7 @@ def serve(settings: Settings, stop: Stop) -> int:
     """
     keep_memory_flat()
     _raise_file_limit()
+    silence_libraries()
     logs.configure(settings.log_level)
     app = create_app(settings)
     listener = bind(settings.host, settings.port)

@@ -8,10 +8,13 @@ a server that does write uploads to disk, and must find it out.
 import io
 import json
 import os
+import random
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
+from tests.imaging.files import encode, png
 from tests.service.conftest import COMMAND, ROOT, Service
 from tests.waiting import wait_until
 
@@ -117,6 +121,12 @@ def pictures() -> Iterator[bytes]:
         assert MARKER.encode() in file.getvalue()
         yield file.getvalue()
         yield file.getvalue()[:-30]
+    # libpng and libjpeg print what they think of these, the first with the name of the profile.
+    profile = struct.pack(">I", 5000) + random.Random(1).randbytes(400)  # noqa: S311
+    named = (b"iCCP", MARKER.encode() + b"\0\0" + zlib.compress(profile))
+    yield png(np.full((8, 8, 3), 128), 8, 2, named)
+    jpeg = encode(pixels, "JPEG")
+    yield jpeg[:-20] + MARKER.encode() + jpeg[-20:]
     yield MARKER.encode()
     yield b"<html>" + MARKER.encode()
     yield b"GIF89a" + MARKER.encode()
