@@ -83,6 +83,7 @@ def train(
     from model_training.shards import ShardError
     from model_training.source import from_shards, from_split
     from model_training.splits import SplitError, read_split
+    from model_training.training import prepare_devices
     from model_training.training import train as train_run
 
     if recipe not in RECIPES:
@@ -122,6 +123,7 @@ def train(
     else:
         run = Run.create(out, plan)
 
+    prepare_devices()
     console = Console()
     console.print(
         f"{recipe} on {source.split}: {len(source.train)} frames to train, "

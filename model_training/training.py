@@ -42,10 +42,11 @@ def train(
         encoder_weights: See `mobilenet_v2_encoder`; not read when resuming.
         progress: Shows the steps.
 
+    `prepare_devices` must have been called before the examples were made.
+
     Returns:
         One row of metrics for each epoch: the columns of `history.csv`.
     """
-    prepare_devices()
     recipe, seed = run.manifest.recipe, run.manifest.seed
     sizes = len(run.manifest.train_frames), len(run.manifest.validation_frames)
     keras.utils.set_random_seed(seed)
@@ -136,7 +137,7 @@ def trained_model(run: Run) -> keras.Model:
 def prepare_devices() -> None:
     """Let memory grow on each GPU, where TensorFlow takes it all; without one, be deterministic.
 
-    On a GPU deterministic kernels are slow ones.
+    To be called before anything else of TensorFlow. On a GPU deterministic kernels are slow ones.
     """
     cv2.setNumThreads(1)  # tf.data runs as many augmentations as there are cores
     gpus = tf.config.list_physical_devices("GPU")

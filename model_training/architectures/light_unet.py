@@ -53,7 +53,8 @@ def light_unet(
 
     features = _image_context(bottom, channels[0])
     for skip, width_here in zip(reversed(skips), channels, strict=True):
-        features = layers.UpSampling2D(interpolation="bilinear")(features)
+        # In float32: XLA's gradient of a bilinear resize knows no other type.
+        features = layers.UpSampling2D(interpolation="bilinear", dtype="float32")(features)
         features = layers.Concatenate()([features, _reduce(skip, width_here)])
         for _ in range(2):
             features = _separable(features, width_here)

@@ -20,7 +20,7 @@ from model_training.recipes import Recipe
 from model_training.run import Run, describe
 from model_training.source import from_split
 from model_training.splits import Split
-from model_training.training import train
+from model_training.training import prepare_devices, train
 
 EPOCHS = 6
 
@@ -72,6 +72,7 @@ def frames(folder: Path, count: int) -> tuple[Frame, ...]:
 
 def main(path: Path) -> None:
     """Train or go on."""
+    prepare_devices()
     folder = path.parent / f"{path.name}-frames"
     folder.mkdir(exist_ok=True)
     made = frames(folder, 14)
