@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from model_training.evaluation.command import evaluate
-from model_training.evaluation.pool import pool
+from model_training.evaluation.summaries import accuracy, pool
 from model_training.prepare import prepare
 
 # TensorFlow takes seconds to import: each command does so only once it is called.
@@ -142,6 +142,7 @@ def train(
 
 cli.command()(evaluate)
 cli.command()(pool)
+cli.command()(accuracy)
 
 
 @cli.command()

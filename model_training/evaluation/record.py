@@ -189,5 +189,16 @@ def read_record(folder: Path) -> Kept:
         raise RecordError(f"{path} is no record: {str(error).splitlines()[0]}.") from error
 
 
+def read_records(root: Path) -> tuple[Kept, ...]:
+    """Read the records in the folders of a folder, sorted by name.
+
+    Raises:
+        RecordError: The folder is not there, or a record is damaged.
+    """
+    if not root.is_dir():
+        raise RecordError(f"Folder '{root}' does not exist.")
+    return tuple(read_record(path.parent) for path in sorted(root.glob(f"*/{RECORD}")))
+
+
 def _file(row: str) -> str:
     return f"{row.replace('/', '-')}.jsonl.gz"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from model_training.evaluation.metrics import Confusion, SoftOverlap
 from model_training.evaluation.protocols import Row
 from model_training.evaluation.record import Kept, keep
 from model_training.evaluation.results import Evaluation, summarise
+from model_training.evaluation.robustness import robustness
 from model_training.evaluation.scoring import FrameScore
 from tests.bundles import write_tiny_bundle
 
@@ -168,6 +170,7 @@ def make_kept(tmp_path: Path) -> MakeKept:
         seed: int = 0,
         recipe: str = "light",
         metrics: dict[str, dict[str, float]] | None = None,
+        robust: bool = False,
     ) -> Kept:
         root = tmp_path / "bundles" / folder.name / "tiny"
         path = write_tiny_bundle(root, height=32, width=32) / "manifest.json"
@@ -176,16 +179,30 @@ def make_kept(tmp_path: Path) -> MakeKept:
         manifest["metrics"] = metrics or {}
         path.write_text(json.dumps(manifest))
         bootstrap = Bootstrap(resamples=50)
+        results = [
+            summarise(Row(name, (), polyps=name != "negatives"), tuple(scores), bootstrap)
+            for name, scores in rows.items()
+        ]
+        if robust:
+            results = [
+                replace(
+                    result,
+                    robustness=robustness(
+                        result.scores,
+                        [{"foggy": 0.5}] * len(result.scores),
+                        bootstrap,
+                        polyps=result.row.polyps,
+                    ),
+                )
+                for result in results
+            ]
         evaluation = Evaluation(
             bundle=load_bundle(root),
             engine=cast("Engine", IdleEngine()),
             reason="onnxruntime on the processor",
             command="polypseg evaluate --data data",
             bootstrap=bootstrap,
-            results=tuple(
-                summarise(Row(name, (), polyps=name != "negatives"), tuple(scores), bootstrap)
-                for name, scores in rows.items()
-            ),
+            results=tuple(results),
         )
         return keep(folder, evaluation)
 
