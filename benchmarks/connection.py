@@ -9,13 +9,19 @@ import httptools
 
 
 class Connection(asyncio.Protocol):
-    """A kept-alive connection. Make it with `connect`."""
+    """A kept-alive connection. Make it with `connect`.
+
+    Attributes:
+        open: Whether another request may be sent.
+        headers: Headers of the last answer, names in lower case.
+    """
 
     def __init__(self) -> None:
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parser: Any = None
         self._chunks: list[bytes] = []
         self.open = False
+        self.headers: dict[str, str] = {}
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """Send a whole request; return status and body of the answer.
@@ -27,6 +33,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionResetError
         self._parser = httptools.HttpResponseParser(self)
         self._chunks = []
+        self.headers = {}
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -54,6 +61,10 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError())
 
     # Called by the parser
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self.headers[name.decode().lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body."""
