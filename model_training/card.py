@@ -78,6 +78,12 @@ Intervals are 95 % bootstrap intervals, drawn by video sequence. `docs/evaluatio
 figure. In the `tutorial` and `pranet` splits every test frame of CVC-ClinicDB has near copies in
 the training set, so these figures say little about a new patient.
 
+## Failure cases
+{_failures(manifest)}
+`polypseg evaluate` draws the ten worst frames of each protocol with truth and prediction, and the
+frames without a polyp on which most was marked. These are clinical images: they stay in its report
+folder, out of the repository.
+
 ## Limits
 
 - Trained on frames of a few hospitals and cameras, nearly all of which show a polyp: on other
@@ -112,9 +118,10 @@ def _datasets(keys: tuple[str, ...]) -> str:
 
 
 def _operating_point(manifest: Manifest) -> str:
+    smallest = f"under {manifest.min_area} pixels" if manifest.min_area else "of no size"
     point = (
         f"Operating threshold {manifest.threshold:g}, temperature {manifest.temperature:g}, "
-        f"regions under {manifest.min_area} pixels are removed."
+        f"regions {smallest} are removed."
     )
     figures = manifest.metrics.get(VALIDATION)
     if figures is None:
@@ -130,6 +137,16 @@ def _operating_point(manifest: Manifest) -> str:
             fitted = figures[f"operating_{name}"]
             text += f" On these frames: {label} {figures[name]:.3f} at 0.5, {fitted:.3f} as fitted."
     return text
+
+
+def _failures(manifest: Manifest) -> str:
+    lines = [
+        f"- `{protocol}`: Dice {figures['smallest_quarter_dice']:.3f} on the quarter of the frames "
+        f"with the smallest polyps, {figures['dice']:.3f} on all."
+        for protocol, figures in manifest.metrics.items()
+        if "smallest_quarter_dice" in figures
+    ]
+    return "\n".join(["", *lines, ""]) if lines else ""
 
 
 def _time(manifest: Manifest) -> str:

@@ -67,18 +67,17 @@ def evaluated(metrics: dict[str, Any]) -> Figures:
     """Take what a manifest keeps from what an evaluation writes as `metrics.json`.
 
     Returns:
-        By protocol: each figure, the ends of its interval under `NAME_low` and `NAME_high`, and the
-        number of `frames`.
+        By protocol: each figure, the ends of its interval under `NAME_low` and `NAME_high`, the
+        number of `frames`, and `smallest_quarter_dice` of frames with polyps.
     """
-    return {
-        protocol: {
-            "frames": float(len(entry["frames"])),
-            **entry["figures"],
-            **{f"{name}_low": low for name, (low, _) in entry["intervals"].items()},
-            **{f"{name}_high": high for name, (_, high) in entry["intervals"].items()},
-        }
-        for protocol, entry in metrics.items()
-    }
+    kept: Figures = {}
+    for protocol, entry in metrics.items():
+        kept[protocol] = {"frames": float(len(entry["frames"])), **entry["figures"]}
+        for name, (low, high) in entry["intervals"].items():
+            kept[protocol] |= {f"{name}_low": low, f"{name}_high": high}
+        if entry.get("by_area"):
+            kept[protocol]["smallest_quarter_dice"] = entry["by_area"][0]["dice"]
+    return kept
 
 
 def rounded(figures: Figures) -> Figures:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
+from typer.testing import CliRunner
 
 from app.imaging import phantom, resize, segment, upsample
 from app.inference.bundle import Bundle, load_bundle
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
+from model_training.cli import cli
 from model_training.datasets import Frame
 from model_training.evaluation.metrics import confusion
 from model_training.evaluation.operating_point import OperatingPoint
@@ -22,6 +24,7 @@ from model_training.publication import evaluated, record
 from model_training.recipes import RECIPES, Recipe
 from model_training.run import Run, RunManifest
 from model_training.training import build, trained_model
+from tests.model_training.generated import write_pairs
 
 SIDE = 64
 TEMPERATURE = 1.5
@@ -190,6 +193,34 @@ def test_the_point_is_fitted_to_what_the_network_answers(run: Run, tmp_path: Pat
     assert point.figures["ece"] < point.figures["ece_before"]
 
 
+def test_the_command_fits_on_the_frames_that_the_run_names(run: Run, tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1", "2"])
+    words = ["export", run.path, "--data", tmp_path / "data", "--out", tmp_path / "polyp-unet"]
+
+    done = CliRunner().invoke(cli, [str(word) for word in words])
+
+    assert done.exit_code == 0, done.output
+    manifest = load_bundle(tmp_path / "polyp-unet").manifest
+    validation = manifest.metrics["validation"]
+    assert (validation["frames"], validation["negatives"]) == (1, 0)
+    assert manifest.temperature != 1
+    assert f"temperature {manifest.temperature}, threshold {manifest.threshold}" in done.output
+    parity = manifest.parity_on("cpu")
+    assert parity is not None
+    assert parity.frames == 1
+
+
+def test_a_run_whose_frames_are_not_there_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1"])
+    words = ["export", run.path, "--data", tmp_path / "data", "--out", tmp_path / "polyp-unet"]
+
+    done = CliRunner().invoke(cli, [str(word) for word in words])
+
+    assert done.exit_code == 2
+    assert "lacks 1 of 1 frames, such as cvc-clinicdb/2." in done.output.replace("\n", " ")
+    assert not (tmp_path / "polyp-unet").exists()
+
+
 def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Path) -> None:
     root = tmp_path / "polyp-unet"
     shutil.copytree(bundle.path, root / "3")
@@ -198,14 +229,17 @@ def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Pat
         "figures": {"dice": 0.87654, "mae": 0.01},
         "intervals": {"dice": [0.8, 0.9]},
         "frames": ["cvc-clinicdb/3", "cvc-clinicdb/4"],
+        "by_area": [{"name": "smallest quarter", "dice": 0.75}, {"name": "second", "dice": 0.9}],
     }
 
     after = record(before, evaluated({"tutorial": entry}))
 
     kept = {"frames": 2, "dice": 0.8765, "mae": 0.01, "dice_low": 0.8, "dice_high": 0.9}
+    kept["smallest_quarter_dice"] = 0.75
     assert after.manifest.metrics == {**before.manifest.metrics, "tutorial": kept}
     card = (after.path / "model_card.md").read_text()
     assert "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |" in card
+    assert "- `tutorial`: Dice 0.750 on the quarter of the frames with the smallest" in card
     changed = {
         name for name, value in after.manifest.files.items() if before.manifest.files[name] != value
     }

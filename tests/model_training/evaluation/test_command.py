@@ -13,12 +13,16 @@ from sklearn.metrics import f1_score
 from typer.testing import CliRunner, Result
 
 from app.imaging import decode
+from app.inference import load_bundle
 from model_training.datasets import working_size
 from model_training.evaluation.command import evaluate
 from model_training.evaluation.history import COLUMNS
+from model_training.evaluation.perturbations import PERTURBATIONS
 from model_training.evaluation.predictions import predicted_mask, read_predictions
 from model_training.evaluation.protocols import read_rows
+from model_training.evaluation.record import read_record
 from model_training.evaluation.shard_cost import read_shard_images
+from model_training.publication import record
 from model_training.splits import read_split
 
 BundleOf = Callable[..., Path]
@@ -49,21 +53,21 @@ def test_tutorial_and_negatives(
     report = tmp_path / "report"
     assert (report / "learning_curves.png").exists()
 
-    record = json.loads((report / "metrics.json").read_text())
-    assert set(record) == {"tutorial", "negatives"}
+    found = json.loads((report / "metrics.json").read_text())
+    assert set(found) == {"tutorial", "negatives"}
     (row,) = read_rows("tutorial", data)
     scores = read_predictions(report / "tutorial" / "predictions.jsonl")
     dice = [
         f1_score(frame.read_mask().ravel() > 0, predicted_mask(score).ravel() > 0)
         for frame, score in zip(row.frames, scores, strict=True)
     ]
-    figures = record["tutorial"]["figures"]
+    figures = found["tutorial"]["figures"]
     assert 0.3 < figures["dice"] < 1
     assert figures["dice"] == pytest.approx(np.mean(dice))
-    low, high = record["tutorial"]["intervals"]["dice"]
+    low, high = found["tutorial"]["intervals"]["dice"]
     assert low < figures["dice"] < high
     assert {"tutorial_dice", "tutorial_recall", "tutorial_precision"} <= figures.keys()
-    assert record["negatives"]["figures"]["false_alarm_rate"] == 0.5
+    assert found["negatives"]["figures"]["false_alarm_rate"] == 0.5
 
 
 def test_shards_are_scored_beside_files(
@@ -93,11 +97,61 @@ def test_the_command_that_is_recorded_repeats_it(
     model = bundle_of("pranet")
     result = polypseg(model, "--protocol", "negatives", "--engine", "onnxruntime")
     assert result.exit_code == 0, result.output
-    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    assert record["negatives"]["command"] == (
+    found = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert found["negatives"]["command"] == (
         f"polypseg evaluate --model {model} --data {data} --protocol negatives "
         f"--out {tmp_path / 'report'} --engine onnxruntime"
     )
+
+
+def test_frames_are_scored_as_perturbations_leave_them(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, tmp_path: Path
+) -> None:
+    result = polypseg(bundle_of("none"), "--protocol", "negatives", "--robustness")
+    assert result.exit_code == 0, result.output
+    entry = json.loads((tmp_path / "report" / "metrics.json").read_text())["negatives"]
+    assert entry["robustness"].keys() == PERTURBATIONS.keys()
+    assert " --robustness " in entry["command"]
+    # Three of the six show a red spot.
+    assert entry["robustness"]["rotated by 90 degrees"]["figures"] == {"false_alarm_rate": 0.5}
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "| rotated by 90 degrees | 0.500 false alarms |" in page
+    assert "0.500 false alarms" in result.output
+
+
+def test_figures_are_recorded_beside_the_time_of_the_model(
+    polypseg: Callable[..., Result], bundle_of: BundleOf, tmp_path: Path
+) -> None:
+    model = bundle_of("tutorial")
+    time = {
+        "ms": 14.0,
+        "baseline_ms": 56.0,
+        "ratio": 0.25,
+        "ratio_low": 0.24,
+        "ratio_high": 0.26,
+        "turns": 100.0,
+        "threads": 2.0,
+    }
+    record(load_bundle(model), {"model_time": time})
+
+    result = polypseg(model, "--record", "--keep", str(tmp_path / "kept"))
+
+    assert result.exit_code == 0, result.output
+    sentence = "One image takes ONNX Runtime on 2 cores 14.0 ms, 0.250 (0.240 to 0.260) of the 56.0"
+    bundle = load_bundle(model)
+    for text in (
+        result.output,
+        (bundle.path / "model_card.md").read_text(),
+        (tmp_path / "report" / "report.md").read_text(),
+    ):
+        assert sentence in text
+    kept = read_record(tmp_path / "kept").record
+    assert kept.measured == {"model_time": time}
+    assert bundle.manifest.metrics["model_time"] == time
+    figures = bundle.manifest.metrics["tutorial"]
+    assert figures["dice"] == round(kept.rows["tutorial"].figures["dice"], 4)
+    assert figures["dice_low"] < figures["dice"] < figures["dice_high"]
+    assert 0 < figures["smallest_quarter_dice"] < 1
 
 
 def test_the_folder_is_named_after_the_bundle(
