@@ -111,9 +111,8 @@ def build(
         encoder_weights: See `mobilenet_v2_encoder`.
         frames: Number of training frames: the steps of an epoch scale the schedule.
     """
-    architecture = ARCHITECTURES[recipe.architecture]
     with precision(recipe):
-        model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
+        model = _network(recipe, encoder_weights)
     optimizer = make_optimizer(recipe, steps=recipe.steps(frames))
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
@@ -128,8 +127,7 @@ def trained_model(run: Run) -> keras.Model:
     """
     if not run.weights.exists():
         raise FileNotFoundError(f"{run.path} has not finished: go on with polypseg train --resume.")
-    recipe = run.manifest.recipe
-    model = ARCHITECTURES[recipe.architecture](recipe.height, recipe.width)
+    model = _network(run.manifest.recipe)
     model.load_weights(run.weights)
     return model
 
@@ -160,8 +158,19 @@ def precision(recipe: Recipe) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def _network(recipe: Recipe, encoder_weights: str | None = None) -> keras.Model:
+    architecture = ARCHITECTURES[recipe.architecture]
+    model = architecture(recipe.height, recipe.width, encoder_weights=encoder_weights)
+    if recipe.frozen is not None:
+        encoder = model.get_layer("encoder")
+        last = encoder.layers.index(encoder.get_layer(recipe.frozen))
+        for layer in encoder.layers[: last + 1]:
+            layer.trainable = False  # its batch normalisation then uses the statistics it has
+    return model
+
+
 def _in_float32(model: keras.Model, recipe: Recipe) -> keras.Model:
-    exact = ARCHITECTURES[recipe.architecture](recipe.height, recipe.width)
+    exact = _network(recipe)
     exact.set_weights(model.get_weights())
     return exact
 
