@@ -1,6 +1,8 @@
 """The process from within: binding, being told early, failing. tests/service has the rest."""
 
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,13 @@ from tests.bundles import write_tiny_bundle
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> Iterator[Settings]:
     write_tiny_bundle(tmp_path / "tiny")
-    return Settings(model=tmp_path / "tiny")
+    yield Settings(model=tmp_path / "tiny")
+    # A model that is still loading when the interpreter ends would abort it.
+    for thread in threading.enumerate():
+        if thread.name.startswith("load"):
+            thread.join()
 
 
 def test_bound_sockets_listen() -> None:
