@@ -9,6 +9,7 @@ phase          until                                                 when the ti
 ``HEADERS``    the end of the headers                                408, closed
 ``BODY``       the end of the body                                   closed
 ``ANSWERING``  the end of the answer                                 no limit of its own here
+``LAST``       the end of the last answer; no request is taken       no limit of its own here
 ``CLOSING``    the caller has closed, or has had time to             closed
 =============  ====================================================  =========================
 
@@ -18,66 +19,22 @@ would make the system send a reset, which can overtake the answer.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from enum import Enum, auto
-from http import HTTPStatus
 from typing import Any, Final
 
-import uvicorn
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, problem_response
-from app.telemetry.middleware import Observer
-from app.telemetry.record import Record, request_id
+from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, UnknownMethod
+from app.faults import note_fault, raising_faults
+from app.head import check_head, is_unknown_method
+from app.limits import Config
 
 _LINGER_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a connection may cost.
-
-    Attributes:
-        header_bytes: Largest request line and headers together.
-        header_s: Time for the headers, from their first byte.
-        body_s: Time for the body; a little more than handlers give, so that they can answer.
-        silent_s: Time without a request in progress.
-    """
-
-    header_bytes: int
-    header_s: float
-    body_s: float
-    silent_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """What goes with an answer that is given before there is a request.
-
-    Attributes:
-        headers: Headers of every answer.
-        observers: Told about each of them.
-    """
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    observers: Sequence[Observer] = ()
-
-
-class Config(uvicorn.Config):
-    """Uvicorn's configuration with ours beside it.
-
-    Attributes:
-        limits: What a connection may cost.
-        refusals: What goes with an answer that is given before there is a request.
-        last_answers: Whether each answer is the last one on its connection: the service is about
-            to stop, and callers should find another one before it does.
-    """
-
-    limits: Limits
-    refusals: Refusals
-    last_answers: bool = False
+# The line with the length of a chunk, and the end of the line behind the chunk.
+_CHUNK_BYTES: Final = 16
 
 
 class Phase(Enum):
@@ -87,7 +44,20 @@ class Phase(Enum):
     HEADERS = auto()
     BODY = auto()
     ANSWERING = auto()
+    LAST = auto()
     CLOSING = auto()
+
+
+_BEFORE_BODY: Final = (Phase.SILENT, Phase.HEADERS)
+_BEHIND_HEAD: Final = (Phase.BODY, Phase.ANSWERING)
+_DEAF: Final = (Phase.LAST, Phase.CLOSING)
+
+
+class _Exit:
+    """The transport as an answer sees it, which may want to be the last one."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
 
 
 class Protocol(HttpToolsProtocol):
@@ -103,16 +73,19 @@ class Protocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.app = raising_faults(self.app)
         self._limits = config.limits
         self._phase = Phase.SILENT
         self._timer: asyncio.TimerHandle | None = None
         self._begun = 0
         self._header_bytes = 0
         self._partial_bytes = 0
+        self._framing_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start with silence."""
         super().connection_made(transport)
+        self._exit = _Exit(transport, self._close)
         self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,24 +95,36 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless nothing more is wanted."""
-        if self._phase is Phase.CLOSING:
+        if self._phase in _DEAF:
             return
         begun = self._begun + (self._phase is Phase.SILENT)
-        super().data_received(data)
+        head = data.find(b"\r\n\r\n") + 4 if self._phase in _BEFORE_BODY else 0
+        self._feed(memoryview(data))
         # The parser calls back for whole lines only; an endless one must be counted here. Bytes
         # that came together with the end of another request are left out.
-        if self._phase is Phase.HEADERS and self._begun == begun:
+        if self._begun != begun:
+            return
+        if self._phase is Phase.HEADERS:
             self._partial_bytes += len(data)
             if self._partial_bytes > self._limits.header_bytes:
                 self._refuse_headers()
+        elif self._phase in _BEHIND_HEAD:
+            self._framing_bytes = max(0, self._framing_bytes + len(data) - head)
+            if self._framing_bytes > self._limits.header_bytes:
+                self._spoil(
+                    HeadersTooLarge(
+                        "The extensions and trailers of the chunked body are over the limit of "
+                        f"{self._limits.header_bytes} bytes."
+                    )
+                )
 
     def on_message_begin(self) -> None:
         """The first byte of a request has come."""
-        if self._phase is Phase.CLOSING:
+        if self._phase in _DEAF:
             return
         super().on_message_begin()
         self._begun += 1
-        self._header_bytes = self._partial_bytes = 0
+        self._header_bytes = self._partial_bytes = self._framing_bytes = 0
         self._enter(Phase.HEADERS, self._limits.header_s, self._headers_late)
 
     def on_url(self, url: bytes) -> None:
@@ -149,25 +134,38 @@ class Protocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, or the trailer of a chunked body."""
-        self._header_bytes += len(name) + len(value) + len(b": \r\n")
+        """Count a header; what comes in any other phase is the trailer of a chunked body."""
         if self._phase is Phase.HEADERS:
+            self._header_bytes += len(name) + len(value) + len(b": \r\n")
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hand the request to the application, if its headers are small enough."""
-        if self._phase is Phase.CLOSING:
+        """Hand the request to the application, if its head is as it must be."""
+        if self._phase in _DEAF:
             return
         if self._header_bytes > self._limits.header_bytes:
             self._refuse_headers()
             return
-        self._enter(Phase.BODY, self._limits.body_s, self._body_late)
+        try:
+            check_head(self.parser.get_method(), self.parser.get_http_version(), self.headers)
+        except Problem as problem:
+            self._refuse(problem)
+            return
+        if self.parser.should_upgrade():  # `_feed` leads here again
+            return
         super().on_headers_complete()
+        self.cycle.transport = self._exit  # type: ignore[assignment]
+        self._enter(Phase.BODY, self._limits.body_s, self._body_late)
         if self.config.last_answers:
             self.cycle.keep_alive = False
 
+    def on_chunk_header(self) -> None:
+        """Allow for the line that had to come."""
+        self._framing_bytes -= _CHUNK_BYTES
+
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
+        self._framing_bytes -= len(body)
         if self._phase is Phase.BODY:
             super().on_body(body)
 
@@ -179,21 +177,26 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is handed to the system, though perhaps not yet sent."""
+        if self._phase is Phase.CLOSING:
+            return
         super().on_response_complete()
         self._unset_keepalive_if_required()
-        if self.transport.is_closing():
-            self._enter(Phase.CLOSING, self._limits.silent_s, self.transport.abort)
-        elif self._phase is Phase.ANSWERING:
+        if self._phase is Phase.ANSWERING:
             self._rest()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
-        """Answer what is no HTTP."""
-        self._refuse(BadRequest("The request is not valid HTTP/1.1."))
 
     def shutdown(self) -> None:
         """Close after the answer in progress; called when the server stops."""
         if self._phase is not Phase.CLOSING:
             super().shutdown()
+
+    def _close(self) -> None:
+        """Close behind the last answer, once the caller has stopped sending what he began."""
+        if self._phase in (Phase.BODY, Phase.LAST):
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        else:
+            self.transport.close()
+        self._enter(Phase.CLOSING, self._limits.silent_s, self.transport.abort)
 
     def _rest(self) -> None:
         """Between two requests: there is silence once every answer is given."""
@@ -226,6 +229,50 @@ class Protocol(HttpToolsProtocol):
         else:
             self._hang_up()
 
+    def _feed(self, data: memoryview) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # A request may ask for another protocol, and we may stay with ours (RFC 9110, 7.8).
+                # The parser has left its body alone, and would take it for the next request.
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._fail(error, data)
+                return
+            else:
+                return
+            if self._phase in _DEAF:
+                return
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            self._feed(memoryview(head))
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _fail(self, error: httptools.HttpParserError, data: memoryview) -> None:
+        if self._phase is Phase.BODY:
+            self._spoil(BadRequest("The body is not valid HTTP/1.1."))
+        elif isinstance(error, httptools.HttpParserInvalidMethodError) and is_unknown_method(data):
+            self._refuse(UnknownMethod("The method is not known here."))
+        else:
+            self._refuse(BadRequest("The request is not valid HTTP/1.1."))
+
+    def _spoil(self, problem: Problem) -> None:
+        """Have the body of the request at hand refused, by whoever waits for it."""
+        if self.cycle.response_complete:
+            self._hang_up()
+            return
+        self._phase = Phase.LAST
+        self._stop_timer()
+        self.cycle.keep_alive = False
+        note_fault(self.cycle.scope, problem)
+        self.cycle.message_event.set()
+
     def _headers_late(self) -> None:
         self._refuse(
             HeaderTimeout(f"The headers were not complete after {self._limits.header_s:g} s.")
@@ -241,30 +288,16 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what never became a request, and take nothing more."""
-        if self._phase is Phase.CLOSING:
+        if self._phase in _DEAF:
             return
         if self.cycle is not None and not self.cycle.response_complete:
             # Another answer is on its way; two must not mix.
             self.cycle.keep_alive = False
-            self._phase = Phase.CLOSING
+            self._phase = Phase.LAST
             self._stop_timer()
             return
-        record = Record(request_id(None), "-", status=problem.status, code=problem.code())
-        response = problem_response(problem, record.request_id)
-        headers = {
-            **self.config.refusals.headers,
-            "X-Request-Id": record.request_id,
-            "Server-Timing": record.server_timing(),
-            "Connection": "close",
-        }
-        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
-        lines += [b"%b: %b" % header for header in self.server_state.default_headers]
-        lines += [b"%b: %b" % header for header in response.raw_headers]
-        lines += [f"{name}: {value}".encode() for name, value in headers.items()]
-        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.write(
+            self.config.refusals.answer(problem, self.server_state.default_headers)
+        )
         self.transport.write_eof()
         self._enter(Phase.CLOSING, _LINGER_S, self.transport.abort)
-        record.bytes_out = len(response.body)
-        record.total_ms = record.elapsed_ms()
-        for observe in self.config.refusals.observers:
-            observe(record)

@@ -17,9 +17,11 @@ from app.api.context import Context
 from app.api.identity import identity_headers
 from app.api.security import HEADERS
 from app.inference import StartError
+from app.limits import Config, Limits
 from app.main import create_app
 from app.memory import keep_memory_flat
-from app.protocol import Config, Limits, Protocol, Refusals
+from app.protocol import Protocol
+from app.refusals import Refusals
 from app.settings import PREFIX, Settings, SettingsError
 from app.signals import Stop
 from app.telemetry import logs

@@ -9,10 +9,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.protocol import Config, Limits, Phase, Protocol, Refusals
+from app.api.problems import Problem
+from app.limits import Config, Limits
+from app.protocol import Phase, Protocol
+from app.refusals import Refusals
 from app.telemetry.record import Record
 from tests.waiting import until
 
@@ -30,9 +33,13 @@ class Server:
         self.hold = asyncio.Event()
         self.hold.set()
         self.reached = asyncio.Event()
+        self.answer: ASGIApp | None = None
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the number of bytes; `/early` does not read them."""
+        if self.answer is not None:
+            await self.answer(scope, receive, send)
+            return
         size = 0
         if scope["path"] == "/big":
             size = 20_000_000
@@ -136,8 +143,8 @@ async def test_keep_alive(listening: Listening) -> None:
 
 async def test_pipelined_requests_are_answered_in_order(listening: Listening) -> None:
     async with listening() as server:
-        post = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
-        last = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+        last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + last)
         assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"3", b"2", b"0"]
         assert server.bodies == [b"abc", b"de", b""]
@@ -176,17 +183,17 @@ async def test_answering_has_no_limit_of_its_own(listening: Listening) -> None:
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /" + b"x" * 400 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n",
+        b"GET /" + b"x" * 400 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 400 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n",
         # Another request comes with it.
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\n" + GET,
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 400 + b"\r\n\r\n" + GET,
         # A body comes with it.
-        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX: " + b"x" * 400 + b"\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX: " + b"x" * 400 + b"\r\n\r\nabc",
         # Nonsense comes with it.
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\r\n\r\nnonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 400 + b"\r\n\r\nnonsense\r\n\r\n",
         # It does not end, but it is too large already.
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 400,
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 400,
     ],
 )
 async def test_large_headers(listening: Listening, head: bytes) -> None:
@@ -200,7 +207,7 @@ async def test_large_headers(listening: Listening, head: bytes) -> None:
 async def test_a_header_that_never_ends(listening: Listening) -> None:
     async with listening() as server:
         reader, writer = await server.connect()
-        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
         for _ in range(20):
             writer.write(b"x" * 50)
             await asyncio.sleep(0)
@@ -213,32 +220,155 @@ async def test_a_header_that_never_ends(listening: Listening) -> None:
 async def test_the_bytes_of_one_request_do_not_count_for_the_next(listening: Listening) -> None:
     async with listening() as server:
         reader, writer = await server.connect()
-        post = b"POST / HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000
+        post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000
         writer.write(post + b"GET / HT")
         await reader.readuntil(b"\r\n\r\n2000")
-        writer.write(b"TP/1.1\r\n\r\n")
+        writer.write(b"TP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n0")
         assert not server.records
         writer.close()
 
 
 async def test_headers_right_at_the_limit(listening: Listening) -> None:
-    fixed = len(b"/") + len(b"X: \r\n") + len(b"Connection: close\r\n")
+    fixed = len(b"/") + len(b"X: \r\n") + len(b"Host: x\r\n") + len(b"Connection: close\r\n")
     for extra, status in ((0, b"200"), (1, b"431")):
         async with listening(header_bytes=400) as server:
             value = b"x" * (400 - fixed + extra)
-            head = b"GET / HTTP/1.1\r\nConnection: close\r\nX: " + value + b"\r\n\r\n"
+            head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + value + b"\r\n\r\n"
             assert (await server.exchange(head)).split()[1] == status
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET  \r\n\r\n"],
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET  \r\n\r\n",
+        b"BREW coffee\r\n\r\n",
+    ],
 )
 async def test_what_is_no_http(listening: Listening, data: bytes) -> None:
     async with listening() as server:
         answer = problem(await server.exchange(data))
         assert (answer["status"], answer["code"]) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (b"GET / HTTP/1.1\r\n", 400, "bad-request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400, "bad-request"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n", 400, "bad-request"),
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n", 501, "unknown-method"),
+        (b"CONNECT / HTTP/1.1\r\nHost: x\r\n", 501, "unknown-method"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n", 505, "version-not-supported"),
+    ],
+)
+async def test_heads_that_cannot_be_served(
+    listening: Listening, head: bytes, status: int, code: str
+) -> None:
+    async with listening() as server:
+        answer = problem(await server.exchange(head + b"\r\n"))
+        assert (answer["status"], answer["code"]) == (status, code)
+        assert len(server.records) == 1
+        assert not server.reached.is_set()
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+
+
+async def test_upgrades_are_declined(listening: Listening) -> None:
+    get = b"GET / HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    # As Java's client sends it; what looks like a request in it is the body nevertheless.
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%b\r\n" % (len(GET), UPGRADE)
+    chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + UPGRADE + b"\r\n"
+    sent = get + post + GET + chunked + b"2\r\nab\r\n0\r\n\r\n" + get + last
+    bodies = [b"", GET, b"ab", b"", b""]
+    async with listening() as server:
+        answer = await server.exchange(sent)
+        assert re.findall(rb"\r\n\r\n(\d+)", answer) == [b"%d" % len(body) for body in bodies]
+        assert server.bodies == bodies
+    async with listening() as server:
+        reader, writer = await server.connect()
+        for start in range(0, len(sent), 7):
+            writer.write(sent[start : start + 7])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await asyncio.wait_for(reader.read(), 5)).count(b"HTTP/1.1 200") == len(bodies)
+        assert server.bodies == bodies
+        writer.close()
+
+
+async def test_an_upgrade_of_a_damaged_request(listening: Listening) -> None:
+    async with listening() as server:
+        sent = b"GET /\xff HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n"
+        assert problem(await server.exchange(sent))["code"] == "bad-request"
+        assert problem(await server.exchange(sent.replace(b"Host", b"Hosts")))["status"] == 400
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def raise_fault(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the problem of the body, as the real application does."""
+    try:
+        await Request(scope, receive).body()
+    except Problem as problem:
+        await PlainTextResponse(problem.code(), problem.status)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        (b"zz\r\nabc\r\n", b"bad-request"),
+        (b"3\r\nabcdef", b"bad-request"),
+        (b"3;" + b"x" * 500 + b"\r\nabc\r\n0\r\n\r\n", b"headers-too-large"),
+        (b"3\r\nabc\r\n0\r\n" + b"X: y\r\n" * 100 + b"\r\n", b"headers-too-large"),
+        # They never end.
+        (b"3\r\nabc\r\n0\r\nX: " + b"x" * 500, b"headers-too-large"),
+        (b"3;" + b"x" * 500, b"headers-too-large"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 100, 10_000])
+async def test_damaged_bodies_are_refused_at_once(
+    listening: Listening, rest: bytes, code: bytes, piece: int
+) -> None:
+    async with listening(body_s=600) as server:
+        server.answer = raise_fault
+        reader, writer = await server.connect()
+        sent = CHUNKED + rest
+        for start in range(0, len(sent), piece):
+            writer.write(sent[start : start + piece])
+            await asyncio.sleep(0)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.endswith(b"\r\n\r\n" + code)
+        assert b"connection: close" in answer
+        assert not server.records
+        writer.close()
+
+
+async def test_small_chunks_are_no_extensions(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(CHUNKED + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n5000")
+        server.answer = raise_fault
+        # What the chunks were allowed for does not go far with a trailer that never ends.
+        writer.write(CHUNKED + b"1\r\nx\r\n" * 5000 + b"0\r\nX: " + b"x" * 200_000)
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"headers-too-large")
+        writer.close()
+
+
+async def test_damaged_body_of_an_early_answer(listening: Listening) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(CHUNKED.replace(b" / ", b" /early "))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.write(b"zz\r\n")
+        assert await asyncio.wait_for(reader.read(), 5) == b"0"
+        writer.close()
 
 
 async def test_nonsense_behind_a_request_does_not_spoil_its_answer(listening: Listening) -> None:
@@ -248,7 +378,7 @@ async def test_nonsense_behind_a_request_does_not_spoil_its_answer(listening: Li
         writer.write(GET)
         await server.reached.wait()
         writer.write(b"nonsense\r\n\r\n" + GET)
-        await until(lambda: server.connections[0]._phase is Phase.CLOSING)
+        await until(lambda: server.connections[0]._phase is Phase.LAST)
         server.hold.set()
         answer = await asyncio.wait_for(reader.read(), 5)
         assert answer.count(b"HTTP/1.1") == 1
@@ -258,10 +388,25 @@ async def test_nonsense_behind_a_request_does_not_spoil_its_answer(listening: Li
         writer.close()
 
 
+@pytest.mark.parametrize("path", [b"/early", b"/"])
+async def test_no_reset_overtakes_the_last_answer(listening: Listening, path: bytes) -> None:
+    async with listening(body_s=600) as server:
+        server.answer = None if path == b"/early" else raise_fault
+        reader, writer = await server.connect()
+        # As urllib sends it, and no sooner reads than everything is sent.
+        head = CHUNKED.replace(b"Host", b"Connection: close\r\nHost")
+        writer.write(head.replace(b" / ", b" %b " % path))
+        for _ in range(50):
+            writer.write((b"zz" if path == b"/" else b"186a0") + b"\r\n" + b"x" * 100_000 + b"\r\n")
+            await writer.drain()
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 ")
+        writer.close()
+
+
 async def test_body_of_an_early_answer_is_dropped(listening: Listening) -> None:
     async with listening() as server:
         reader, writer = await server.connect()
-        writer.write(b"POST /early HTTP/1.1\r\nContent-Length: 300000\r\n\r\n")
+        writer.write(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         await reader.readexactly(1)
         writer.write(b"x" * 300_000 + GET)
@@ -273,7 +418,7 @@ async def test_body_of_an_early_answer_is_dropped(listening: Listening) -> None:
 
 async def test_body_that_nobody_reads_and_that_never_ends(listening: Listening) -> None:
     async with listening(body_s=0.05) as server:
-        head = b"POST /early HTTP/1.1\r\nContent-Length: 300000\r\n\r\n"
+        head = b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n"
         assert (await server.exchange(head + b"x")).endswith(b"\r\n\r\n0")
 
 
@@ -282,7 +427,8 @@ async def test_time_in_which_we_do_not_read_does_not_count(listening: Listening)
         reader, writer = await server.connect()
         server.hold.clear()
         # The second request waits for the first: its body is held back by us.
-        writer.write(GET + b"POST / HTTP/1.1\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000)
+        post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n"
+        writer.write(GET + post + b"x" * 400_000)
         await server.reached.wait()
         late = server.connections[0]._body_late
         await until(lambda: server.connections[0].flow.read_paused)
@@ -296,7 +442,9 @@ async def test_time_in_which_we_do_not_read_does_not_count(listening: Listening)
 
 async def test_trailers_are_no_headers(listening: Listening) -> None:
     async with listening() as server:
-        head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        head = (
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
         answer = await server.exchange(head + b"3\r\nabc\r\n0\r\nAuthorization: x\r\n\r\n")
         assert answer.endswith(b"3")
         assert (b"authorization", b"x") not in server.connections[0].headers
@@ -305,7 +453,7 @@ async def test_trailers_are_no_headers(listening: Listening) -> None:
 async def test_caller_who_does_not_read_is_dropped(listening: Listening) -> None:
     async with listening(silent_s=0.05) as server:
         _, writer = await server.connect()
-        writer.write(b"GET /big HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         await server.reached.wait()
         connection = server.connections[0]
         await until(lambda: connection not in connection.connections)
@@ -317,7 +465,7 @@ async def test_caller_who_does_not_read_and_wants_to_close_is_dropped(
 ) -> None:
     async with listening(silent_s=0.05) as server:
         _, writer = await server.connect()
-        writer.write(b"GET /big HTTP/1.1\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         await server.reached.wait()
         connection = server.connections[0]
         await until(lambda: connection not in connection.connections)

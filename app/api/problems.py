@@ -70,7 +70,7 @@ class UndecodableImage(Problem):
 
 
 class BadRequest(Problem):
-    """The request is not valid HTTP."""
+    """The request is not valid HTTP, in its head or in the framing of its body."""
 
     status, title = 400, "The request is malformed"
     example = "The request is not valid HTTP/1.1."
@@ -162,7 +162,7 @@ class QueueFull(Problem):
 
 
 class HeadersTooLarge(Problem):
-    """The request line and the headers have more bytes than the limit."""
+    """The request line and the headers, or what frames a chunked body, are over the limit."""
 
     status, title = 431, "The headers are too large"
     example = "The request line and the headers are over the limit of 16384 bytes."
@@ -173,6 +173,13 @@ class InternalError(Problem):
 
     status, title = 500, "Something went wrong"
     example = "The service failed; its log has the reason."
+
+
+class UnknownMethod(Problem):
+    """The request has a method that HTTP does not know, or asks for a tunnel."""
+
+    status, title = 501, "The method is not known"
+    example = "The method is not known here."
 
 
 class NotReady(Problem):
@@ -197,6 +204,13 @@ class DeadlineExceeded(Problem):
 
     status, title = 504, "The deadline has passed"
     example = "The deadline passed while the request was waiting; it was not run."
+
+
+class VersionNotSupported(Problem):
+    """The request is of another version of HTTP than 1.0 or 1.1."""
+
+    status, title = 505, "The version of HTTP is not supported"
+    example = "HTTP/2.0 is not spoken here; send HTTP/1.1."
 
 
 def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:

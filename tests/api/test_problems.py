@@ -67,9 +67,11 @@ def test_codes_are_those_of_the_contract() -> None:
         (429, "queue-full"),
         (431, "headers-too-large"),
         (500, "internal-error"),
+        (501, "unknown-method"),
         (503, "not-ready"),
         (503, "draining"),
         (504, "deadline-exceeded"),
+        (505, "version-not-supported"),
     }
 
 

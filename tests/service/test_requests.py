@@ -116,7 +116,9 @@ def test_caller_who_hangs_up_is_never_run(start: Start, jpeg: bytes) -> None:
 
 
 def test_caller_who_hangs_up_in_the_middle_of_the_body(service: Service, jpeg: bytes) -> None:
-    head = b"POST /predict HTTP/1.1\r\nContent-Length: %d\r\nX-Request-Id: middle\r\n\r\n"
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Request-Id: middle\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
         connection.sendall(head % len(jpeg) + jpeg[:1000])
         wait_until(lambda: service.get("/health").json()["queue"]["depth"] == 1)
@@ -147,13 +149,14 @@ def test_limits_of_a_connection(start: Start) -> None:
     def code(answer: bytes) -> str:
         return str(json.loads(answer.partition(b"\r\n\r\n")[2])["code"])
 
-    post = b"POST /predict HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc"
-    assert code(exchange(b"GET /health/live HTTP/1.1\r\nX: " + b"x" * 2000)) == "headers-too-large"
-    assert code(exchange(b"GET /health/live HTTP/1.1\r\nX: ")) == "header-timeout"
+    post = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"
+    large = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 2000
+    assert code(exchange(large)) == "headers-too-large"
+    assert code(exchange(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: ")) == "header-timeout"
     assert code(exchange(post)) == "body-timeout"
     assert code(exchange(b"\x16\x03\x01\x02\x00")) == "bad-request"
     assert exchange(b"") == b""
-    assert exchange(b"GET /health/live HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert exchange(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200")
     refusal = service.wait_log(code="headers-too-large")
     assert (refusal["status"], refusal["method"]) == (431, "-")
     assert service.get("/health/live").status_code == 200
@@ -167,7 +170,7 @@ def test_many_connections_are_allowed(service: Service) -> None:
 
 def test_one_connection_serves_many_requests(service: Service, jpeg: bytes) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        request = b"GET /health/live HTTP/1.1\r\n\r\n"
+        request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(request * 3)
         answer = b""
         while answer.count(b"HTTP/1.1 200") < 3:

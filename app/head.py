@@ -1,0 +1,48 @@
+"""What the head of a request must be, beyond what the parser checks."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
+
+# RFC 3986, 3.2.2: a name, an IPv4 or a bracketed IPv6 address, with or without a port.
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(:[0-9]*)?|\[[A-Fa-f0-9:.]+\](:[0-9]*)?")
+_UNKNOWN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
+
+
+def check_head(method: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Check the head of a request.
+
+    Args:
+        method: A method that the parser knows.
+        version: Version of HTTP, such as `1.1`.
+        headers: Names in lower case, with values.
+
+    Raises:
+        VersionNotSupported: Neither 1.0 nor 1.1.
+        UnknownMethod: It asks for a tunnel.
+        BadRequest: Not exactly one `Host` (RFC 9112, 3.2), or a transfer coding but `chunked`: the
+            body may have no end that can be told (RFC 9112, 6.3).
+    """
+    if version not in {"1.0", "1.1"}:
+        raise VersionNotSupported(f"HTTP/{version} is not spoken here; send HTTP/1.1.")
+    if method == b"CONNECT":
+        raise UnknownMethod("The method is not known here.")
+    hosts, codings = [], []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+    if len(hosts) > 1 or (version == "1.1" and not hosts):
+        raise BadRequest(f"The request has {len(hosts)} headers 'Host', expected exactly one.")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise BadRequest("The header 'Host' is no host.")
+    if codings and (version == "1.0" or codings != [b"chunked"]):
+        raise BadRequest("The only 'Transfer-Encoding' that is accepted is chunked, in HTTP/1.1.")
+
+
+def is_unknown_method(data: bytes | memoryview) -> bool:
+    """Say whether bytes that the parser refused begin with a request line as it ought to be."""
+    return bool(_UNKNOWN.match(data))

@@ -1,0 +1,40 @@
+"""What a connection may cost, beside uvicorn's own configuration."""
+
+from dataclasses import dataclass
+
+import uvicorn
+
+from app.refusals import Refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may cost.
+
+    Attributes:
+        header_bytes: Largest request line and headers together; also largest extensions and
+            trailers of a chunked body together.
+        header_s: Time for the headers, from their first byte.
+        body_s: Time for the body; a little more than handlers give, so that they can answer.
+        silent_s: Time without a request in progress.
+    """
+
+    header_bytes: int
+    header_s: float
+    body_s: float
+    silent_s: float
+
+
+class Config(uvicorn.Config):
+    """Uvicorn's configuration with ours beside it.
+
+    Attributes:
+        limits: What a connection may cost.
+        refusals: Makes the answers that are given before there is a request.
+        last_answers: Whether each answer is the last one on its connection: the service is about
+            to stop, and callers should find another one before it does.
+    """
+
+    limits: Limits
+    refusals: Refusals
+    last_answers: bool = False

@@ -1,0 +1,46 @@
+"""Answers that are given before there is a request for the application."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from app.api.problems import Problem, problem_response
+from app.telemetry.middleware import Observer
+from app.telemetry.record import Record, request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Makes such answers and tells of them.
+
+    Attributes:
+        headers: Headers of every answer.
+        observers: Told about each of them.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    observers: Sequence[Observer] = ()
+
+    def answer(self, problem: Problem, also: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+        """Return the bytes of an answer, the last one on its connection.
+
+        Args:
+            problem: What is wrong.
+            also: More headers.
+        """
+        record = Record(request_id(None), "-", status=problem.status, code=problem.code())
+        response = problem_response(problem, record.request_id)
+        headers = {
+            **self.headers,
+            "X-Request-Id": record.request_id,
+            "Server-Timing": record.server_timing(),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+        lines += [b"%b: %b" % header for header in (*also, *response.raw_headers)]
+        lines += [f"{name}: {value}".encode() for name, value in headers.items()]
+        record.bytes_out = len(response.body)
+        record.total_ms = record.elapsed_ms()
+        for observe in self.observers:
+            observe(record)
+        return b"\r\n".join([*lines, b"", bytes(response.body)])

@@ -1,0 +1,68 @@
+"""What the head of a request must be."""
+
+import pytest
+
+from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
+from app.head import check_head, is_unknown_method
+
+HOST = (b"host", b"service:8000")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"", b"a", b"a.example:8000", b"127.0.0.1:80", b"[::1]", b"[2001:db8::1]:8000", b"a_b", b"x:"],
+)
+def test_hosts(host: bytes) -> None:
+    check_head(b"GET", "1.1", [(b"host", host), (b"accept", b"*/*")])
+
+
+@pytest.mark.parametrize(
+    "host", [b"a b", b"a/b", b"a@b", b"a?b", b"<script>", b"a:b", b"[::1", b"a,b/", b"\xff", b'"']
+)
+def test_what_is_no_host(host: bytes) -> None:
+    with pytest.raises(BadRequest, match="'Host' is no host"):
+        check_head(b"GET", "1.1", [(b"host", host)])
+
+
+def test_one_host_is_expected() -> None:
+    check_head(b"GET", "1.0", [])
+    check_head(b"GET", "1.0", [HOST])
+    for version, headers in (("1.1", []), ("1.1", [HOST, HOST]), ("1.0", [HOST, HOST])):
+        with pytest.raises(BadRequest, match=f"has {len(headers)} headers 'Host'"):
+            check_head(b"GET", version, headers)
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0", "1.2"])
+def test_versions(version: str) -> None:
+    with pytest.raises(VersionNotSupported, match=f"HTTP/{version} "):
+        check_head(b"GET", version, [HOST])
+
+
+def test_tunnels() -> None:
+    with pytest.raises(UnknownMethod):
+        check_head(b"CONNECT", "1.1", [HOST])
+
+
+def test_chunked_is_the_only_coding() -> None:
+    for coding in (b"chunked", b"CHUNKED"):
+        check_head(b"POST", "1.1", [HOST, (b"transfer-encoding", coding)])
+    for coding in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b""):
+        with pytest.raises(BadRequest, match="only 'Transfer-Encoding'"):
+            check_head(b"POST", "1.1", [HOST, (b"transfer-encoding", coding)])
+    with pytest.raises(BadRequest):
+        check_head(b"POST", "1.1", [HOST, *[(b"transfer-encoding", b"chunked")] * 2])
+    with pytest.raises(BadRequest):
+        check_head(b"POST", "1.0", [HOST, (b"transfer-encoding", b"chunked")])
+
+
+def test_methods_that_could_be_some() -> None:
+    assert is_unknown_method(b"BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert is_unknown_method(memoryview(b"get / HTTP/1.0\r\n"))
+    for data in (
+        b"nonsense\r\n",
+        b"\x16\x03\x01",
+        b"BREW  HTTP/1.1\r\n",
+        b"B\tW / HTTP/1.1\r\n",
+        b"",
+    ):
+        assert not is_unknown_method(data)
