@@ -162,6 +162,21 @@ def test_limits_of_a_connection(start: Start) -> None:
     assert service.get("/health/live").status_code == 200
 
 
+def test_damaged_body_is_one_line_of_ours_in_the_log(service: Service) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: damaged\r\n"
+    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+    damaged = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head + upgrade + damaged)
+        answer = connection.makefile("rb").read()
+    document = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (document["code"], document["request_id"]) == ("bad-request", "damaged")
+    line = service.wait_log(request_id="damaged")
+    assert (line["status"], line["code"], line["route"]) == (400, "bad-request", "/predict")
+    assert "aborted" not in line
+    assert {line["logger"].partition(".")[0] for line in service.lines} == {"polypseg"}
+
+
 def test_many_connections_are_allowed(service: Service) -> None:
     limits = Path(f"/proc/{service.process.pid}/limits").read_text()
     soft, hard = re.findall(r"^Max open files +(\d+) +(\d+)", limits, re.MULTILINE)[0]
