@@ -1,4 +1,7 @@
-"""Virtual environments for what is measured beside the service; made once, pinned by hash."""
+"""Virtual environments for what is measured beside the service; made once, pinned by hash.
+
+Usage: python -m benchmarks.environments NAME...
+"""
 
 import subprocess
 import sys
@@ -35,3 +38,8 @@ def environment(name: str) -> Path:
             raise EnvironmentFault(f"{name}: {reason[-1] if reason else done.returncode}")
     stamp.write_bytes(lock.read_bytes())
     return folder / "bin"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        environment(name)

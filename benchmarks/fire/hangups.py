@@ -53,7 +53,7 @@ def held(bundle: Path) -> Iterator[tuple[Service, Path]]:
         serve(
             bundle,
             command=_HELD,
-            settings={"deadline_ms": 60_000},  # room for many at once
+            settings={"deadline_ms": 300_000, "max_deadline_ms": 300_000},  # room for many
             variables={"HELD_FOLDER": folder},
         ) as service,
     ):
