@@ -30,6 +30,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can happen before time goes on."""
+        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
+        return not ready and not (timers and timers[0].when() <= self.now)
+
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in virtual time, as `asyncio.run` does in real time."""
@@ -39,5 +45,10 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 
 async def settle() -> None:
     """Let everything happen that can happen now."""
-    for _ in range(20):
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    for _ in range(1000):
         await asyncio.sleep(0)
+        if loop.idle:
+            return
+    raise RuntimeError("It does not come to rest: the code under test spins.")

@@ -29,7 +29,7 @@ from app.inference.tally import Tally
 from tests.inference.clock import VirtualLoop, settle
 from tests.inference.rig import Rig, Run
 
-_SCHEDULES = int(os.environ.get("POLYPSEG_SCHEDULES", "200"))
+_SCHEDULES = int(os.environ.get("POLYPSEG_SCHEDULES", "500"))
 _SEED = int(os.environ.get("POLYPSEG_SEED") or random.SystemRandom().randrange(2**32))
 
 _pick = st.integers(min_value=0, max_value=2**16)
