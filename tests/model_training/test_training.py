@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import tensorflow as tf
 
 from app.imaging import phantom
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
-from model_training.losses import dice_loss
+from model_training.losses import boundary_loss, dice_loss
+from model_training.recipes import RECIPES
 from model_training.steps import compile_steps, run_epoch
+from model_training.training import build
 
 SCRIPT = Path(__file__).parent / "resumable_run.py"
 
@@ -132,3 +135,42 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="holds 2 model variables, this recipe has 8"):
         restore_checkpoint(path, _network(), keras.optimizers.SGD(), {})
+
+
+def test_frozen_layers_keep_weights_and_statistics_and_the_others_learn() -> None:
+    recipe = replace(RECIPES["lite"], height=64, width=64, batch=4, frozen="block_2_add")
+    recipe = replace(recipe, warmup_epochs=None)  # a schedule would start from zero
+    model, optimizer = build(recipe, None, frames=8)
+    encoder = model.get_layer("encoder")
+    before = {value.path: value.numpy() for value in encoder.variables}
+    pairs = [phantom(64, 64, seed=seed) for seed in range(4)]
+    image, mask = np.stack([i for i, _ in pairs]), np.stack([m // 255 for _, m in pairs])
+
+    train_step, _ = compile_steps(model, optimizer, boundary_loss)
+    run_epoch(train_step, _tensors([(image, mask)] * 2))
+
+    changed = {
+        value.path for value in encoder.variables if np.any(value.numpy() != before[value.path])
+    }
+    last = [layer.name for layer in encoder.layers].index("block_2_add")
+    names = {layer.name: index for index, layer in enumerate(encoder.layers)}
+    assert changed
+    assert all(names[path.split("/")[-2]] > last for path in changed)
+    assert any("moving_mean" in path for path in changed)
+
+
+def test_mixed_precision_is_for_the_layers_alone() -> None:
+    recipe = replace(RECIPES["lite"], height=64, width=64, precision="bfloat16")
+
+    model, _ = build(recipe, None, frames=32)
+
+    computed = {layer.compute_dtype for layer in model._flatten_layers() if layer.weights}
+    assert "bfloat16" in computed
+    assert {value.dtype for value in model.trainable_variables} == {"float32"}
+    assert model.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_remainder_that_is_dropped_is_no_step() -> None:
+    assert replace(RECIPES["light"], batch=16).steps(49) == 3
+    assert replace(RECIPES["tutorial"], batch=16).steps(49) == 4
