@@ -136,24 +136,24 @@ async def among_leavers(
     """
     requests = [target.request(picture) for picture in pictures]
 
+    staying = True
+
     async def leave() -> None:
-        while True:
-            with contextlib.suppress(OSError, TimeoutError):
+        while staying:
+            with contextlib.suppress(OSError):
                 connection = await connect(target.port)
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.1):
                         await connection.ask(requests[0])
-                finally:
-                    connection.hang_up()
+                connection.hang_up()
             await asyncio.sleep(0.05)
 
     tasks = [asyncio.create_task(leave()) for _ in range(leavers)]
     try:
         return await closed_loop(target, pictures, stayers, seconds)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        staying = False
+        await asyncio.gather(*tasks)
 
 
 async def answers(target: Target, pictures: Sequence[bytes]) -> list[bytes]:
@@ -162,14 +162,12 @@ async def answers(target: Target, pictures: Sequence[bytes]) -> list[bytes]:
     Raises:
         ConnectionError: An answer has another status than 200.
     """
-    connection = await connect(target.port)
     bodies = []
     for picture in pictures:
+        connection = await connect(target.port)
         status, body = await connection.ask(target.request(picture))
+        connection.hang_up()
         if status != 200:
             raise ConnectionError(f"The answer has status {status}: {body[:200]!r}")
         bodies.append(body)
-        if not connection.open:
-            connection = await connect(target.port)
-    connection.hang_up()
     return bodies

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environments import FOLDER
+from app.inference.bundle import Manifest, hash_files
 from benchmarks.connection import connect
+from benchmarks.environments import FOLDER
 from benchmarks.fire import broken, contract, hangups, leak, sigterm
 from benchmarks.fire.proof import Figure
 from benchmarks.fire.service import Service, serve
@@ -18,6 +19,9 @@ from tests.bundles import write_tiny_bundle
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
     (bundle / "model_card.md").write_text("# A tiny model\n")
+    manifest = bundle / "manifest.json"
+    listed = Manifest.model_validate_json(manifest.read_text())
+    manifest.write_text(listed.model_copy(update={"files": hash_files(bundle)}).model_dump_json())
     return bundle
 
 
