@@ -30,7 +30,7 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tini", "--", "polypseg"]
 CMD ["serve"]
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python3", "-I", "-S", "/opt/healthcheck.py"]
 
 # Where packages are installed; nothing of it is run later but /opt/polypseg.

@@ -55,3 +55,12 @@ def test_packages_are_installed_by_hash() -> None:
     assert len(installs) == 5
     for line in installs:
         assert "--require-hashes --only-binary :all:" in line or "--no-deps --no-index" in line
+
+
+def test_the_proxy_has_more_time_to_start_than_the_slowest_replica() -> None:
+    """It is not healthy before a replica is."""
+    proxy = (ROOT / "deploy/proxy/Dockerfile").read_text()
+    (time,) = re.findall(r"--start-period=(\d+)s", proxy)
+    replicas = re.findall(r"--start-period=(\d+)s", TEXT)
+    assert len(replicas) == 3
+    assert int(time) > max(map(int, replicas))
