@@ -159,6 +159,7 @@ async def _answer(
                 timeout_s=min(settings.body_timeout_s, patience_s),
             )
             record.bytes_in = len(data)
+            slot.line_up()
             async with CancelOnDisconnect(request.receive):
                 prediction = await predictor.predict(
                     data, threshold=threshold, deadline=slot.deadline

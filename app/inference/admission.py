@@ -1,4 +1,4 @@
-"""Admission: how many requests may be in the house, so that each is answered in time."""
+"""Admission: how many requests may be in line, so that each is answered in time."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ RETRY_SECONDS = 2
 
 
 class Admission:
-    """Bounds the requests in the house by Little's law: length = rate x time.
+    """Bounds the requests in line by Little's law: length = rate x time.
 
     Args:
         rate: Answers per second that the path can give, above 0.
@@ -21,7 +21,8 @@ class Admission:
         tally: Where to count.
 
     Attributes:
-        admitted: The requests in the house.
+        admitted: The requests in line, or being answered.
+        present: Those in the house: also the ones that wait for their bodies to arrive.
         closed: Whether nobody is let in any more.
     """
 
@@ -38,31 +39,36 @@ class Admission:
         self._tally = tally
         self._empty = asyncio.Event()
         self.admitted = 0
+        self.present = 0
         self.closed = False
 
     @property
     def limit(self) -> int:
-        """The most requests that may be in the house now."""
+        """The most requests that may be in line now."""
         return max(self._floor(), math.floor(self._deadline / 2 * self._rate()))
 
     @contextlib.contextmanager
-    def slot(self, patience: float) -> Iterator[None]:
-        """Hold a place in the house.
+    def enter(self, patience: float) -> Iterator["Place"]:
+        """Come into the house, if there is room in the line now.
 
         Args:
             patience: Seconds that the caller waits for the answer.
 
         Raises:
-            QueueFull: The house is full, or the expected wait is longer than the patience.
+            QueueFull: The line is full, or the expected wait is longer than the patience.
             Draining: The house is closed.
         """
-        self._check(patience)
-        self.admitted += 1
+        if self.closed:
+            raise Draining("The service is about to stop.", RETRY_SECONDS)
+        self.check(patience)
+        self.present += 1
+        place = Place(self)
         try:
-            yield
+            yield place
         finally:
-            self.admitted -= 1
-            if not self.admitted:
+            self.present -= 1
+            self.admitted -= place.in_line
+            if not self.present:
                 self._empty.set()
 
     async def drain(self, grace: float) -> int:
@@ -72,18 +78,17 @@ class Admission:
             grace: Seconds to wait at most.
 
         Returns:
-            The requests that are still in the house.
+            The requests that are still in line.
         """
         self.closed = True
-        if self.admitted:
+        if self.present:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), grace)
         return self.admitted
 
-    def _check(self, patience: float) -> None:
-        if self.closed:
-            raise Draining("The service is about to stop.", RETRY_SECONDS)
+    def check(self, patience: float) -> None:
+        """Count and raise `QueueFull` if the line is full, or too long for the patience."""
         wait = self.admitted / self._rate()
         if self.admitted >= self.limit:
             self._tally.dropped["rejected"] += 1
@@ -94,3 +99,28 @@ class Admission:
                 f"The wait is {wait:.1f} s, longer than the {patience:.1f} s of the request.",
                 math.ceil(wait - patience),
             )
+
+
+class Place:
+    """A place in the house, at first outside the line: callers who send nothing hold up nobody.
+
+    Attributes:
+        in_line: Whether it counts against the limit.
+    """
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.in_line = False
+
+    def line_up(self, patience: float) -> None:
+        """Join the line, since there is something to do.
+
+        Args:
+            patience: Seconds that the caller still waits for the answer.
+
+        Raises:
+            QueueFull: The line has become full, or too long for the patience.
+        """
+        self._admission.check(patience)
+        self.in_line = True
+        self._admission.admitted += 1

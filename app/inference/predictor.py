@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging import Header, decode, phantom
-from app.inference.admission import RETRY_SECONDS, Admission
+from app.inference.admission import RETRY_SECONDS, Admission, Place
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores
@@ -38,9 +38,19 @@ class Slot:
 
     Attributes:
         deadline: The loop's time at which the caller's patience ends.
+        place: Outside the line at first.
     """
 
     deadline: float
+    place: Place
+
+    def line_up(self) -> None:
+        """Join the line; what is to be predicted has arrived.
+
+        Raises:
+            QueueFull: There is more to do than can be done in time, or in the caller's time.
+        """
+        self.place.line_up(self.deadline - asyncio.get_running_loop().time())
 
 
 class Predictor:
@@ -138,6 +148,8 @@ class Predictor:
     async def admit(self, patience: float | None = None) -> AsyncIterator[Slot]:
         """Hold a place from the headers of a request to the last byte of its answer.
 
+        It counts from `Slot.line_up` on, which must be called before there is work.
+
         Args:
             patience: Seconds that the caller waits for the answer; None means the default.
 
@@ -149,8 +161,8 @@ class Predictor:
         if not self._admission.closed:
             _ = self._batcher  # no use in waiting for an engine that is not there
         patience = self._deadline if patience is None else patience
-        with self._admission.slot(patience):
-            yield Slot(asyncio.get_running_loop().time() + patience)
+        with self._admission.enter(patience) as place:
+            yield Slot(asyncio.get_running_loop().time() + patience, place)
 
     async def predict(
         self, data: bytes, *, threshold: float | None = None, deadline: float = math.inf

@@ -35,7 +35,8 @@ async def test_starting_then_ready_then_draining(serving: Serving) -> None:
 
 
 async def test_details(client: Client) -> None:
-    async with client.context.predictor.admit():
+    async with client.context.predictor.admit() as slot:
+        slot.line_up()
         document = (await client.get("/health")).json()
     assert document.pop("reason").startswith("onnxruntime on the processor: ")
     assert document.pop("queue")["depth"] == 1

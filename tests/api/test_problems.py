@@ -22,6 +22,7 @@ from app.api.problems import Catch, Problem, all_problems, problem_response
 from app.inference import EngineError
 from app.telemetry.middleware import Telemetry
 from tests.api.conftest import Client, Gate, Serving, encode
+from tests.waiting import until
 
 
 def check(answer: httpx.Response, kind: type[Problem]) -> str:
@@ -250,9 +251,44 @@ async def test_queue_full(client: Client, png: bytes) -> None:
     predictor = client.context.predictor
     async with AsyncExitStack() as stack:
         while predictor.health.queue_depth < predictor.health.queue_limit:
-            await stack.enter_async_context(predictor.admit())
+            (await stack.enter_async_context(predictor.admit())).line_up()
         check(await client.post("/predict", content=png), problems.QueueFull)
     assert (await client.post("/predict", content=png)).status_code == 200
+
+
+async def test_queue_that_fills_while_a_body_arrives(client: Client, png: bytes) -> None:
+    predictor = client.context.predictor
+    full = asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        yield png[:100]
+        await full.wait()
+        yield png[100:]
+
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        answer = group.create_task(client.post("/predict", content=late()))
+        await until(lambda: client.context.bodies.held)
+        while predictor.health.queue_depth < predictor.health.queue_limit:
+            (await stack.enter_async_context(predictor.admit())).line_up()
+        full.set()
+        check(await answer, problems.QueueFull)
+    assert predictor.tally.dropped["rejected"] == 1
+    assert client.context.bodies.held == 0
+
+
+async def test_callers_who_send_no_body_keep_nobody_out(serving: Serving, png: bytes) -> None:
+    minute = {"X-Request-Timeout-Ms": "60000"}
+    settings = {"deadline_ms": 1, "body_timeout_s": 60}  # so that few may wait, and for long
+    async with serving(**settings) as client, asyncio.TaskGroup() as group:
+        count = 2 * client.context.predictor.health.queue_limit
+        stalled = [
+            group.create_task(client.post("/predict", content=endless(), headers=minute))
+            for _ in range(count)
+        ]
+        await until(lambda: client.context.bodies.held == count * len(b"\x89PNG"))
+        assert (await client.post("/predict", content=png, headers=minute)).status_code == 200
+        for task in stalled:
+            task.cancel()
 
 
 async def test_starting(serving: Serving, png: bytes) -> None:

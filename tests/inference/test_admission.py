@@ -3,7 +3,8 @@
 import asyncio
 import math
 import random
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -17,6 +18,14 @@ from tests.inference.clock import run, settle
 def make(rate: float = 10.0, floor: int = 2, deadline: float = 10.0) -> tuple[Admission, Tally]:
     tally = Tally()
     return Admission(lambda: rate, lambda: floor, deadline, tally), tally
+
+
+@contextmanager
+def line(admission: Admission, patience: float) -> Iterator[None]:
+    """Hold a place in line."""
+    with admission.enter(patience) as place:
+        place.line_up(patience)
+        yield
 
 
 @pytest.mark.parametrize(
@@ -34,9 +43,9 @@ def test_full_house_refuses_and_says_when_it_will_have_emptied() -> None:
     admission, tally = make(rate=10)
     with ExitStack() as house:
         for _ in range(50):
-            house.enter_context(admission.slot(math.inf))
+            house.enter_context(line(admission, math.inf))
         with pytest.raises(QueueFull, match="50 requests are in line") as caught:
-            house.enter_context(admission.slot(math.inf))
+            house.enter_context(line(admission, math.inf))
         assert caught.value.retry_after == 5
         assert admission.admitted == 50
     assert admission.admitted == 0
@@ -45,7 +54,7 @@ def test_full_house_refuses_and_says_when_it_will_have_emptied() -> None:
 
 def test_place_is_free_again_after_an_error() -> None:
     admission, _ = make()
-    with pytest.raises(KeyError), admission.slot(1):
+    with pytest.raises(KeyError), line(admission, 1):
         raise KeyError
     assert admission.admitted == 0
 
@@ -54,31 +63,31 @@ def test_caller_without_the_patience_to_wait_is_refused_at_once() -> None:
     admission, tally = make(rate=10)
     with ExitStack() as house:
         for _ in range(30):
-            house.enter_context(admission.slot(10))
-        house.enter_context(admission.slot(3.0))  # 30 / 10
+            house.enter_context(line(admission, 10))
+        house.enter_context(line(admission, 3.0))  # 30 / 10
         with pytest.raises(QueueFull, match=r"3\.1 s, longer than the 0\.5 s") as caught:
-            house.enter_context(admission.slot(0.5))
+            house.enter_context(line(admission, 0.5))
         assert caught.value.retry_after == 3  # 2.6 s later the wait is within the patience
     assert tally.dropped == {"rejected": 1}
 
 
 def test_retry_after_is_at_least_one_second() -> None:
     admission, _ = make(rate=1000, floor=2, deadline=0.002)
-    with admission.slot(1), admission.slot(1), pytest.raises(QueueFull) as caught:
-        admission.slot(1).__enter__()
+    with line(admission, 1), line(admission, 1), pytest.raises(QueueFull) as caught:
+        line(admission, 1).__enter__()
     assert caught.value.retry_after == 1
 
 
 def test_impatient_caller_is_served_by_an_empty_house() -> None:
     admission, _ = make(rate=0.5)
-    with admission.slot(0.001):
+    with line(admission, 0.001):
         assert admission.admitted == 1
 
 
 def test_closed_house_lets_nobody_in() -> None:
     admission, tally = make()
     admission.closed = True
-    with pytest.raises(Draining) as caught, admission.slot(1):
+    with pytest.raises(Draining) as caught, line(admission, 1):
         pass
     assert caught.value.retry_after >= 1
     assert tally.dropped == {}
@@ -87,12 +96,12 @@ def test_closed_house_lets_nobody_in() -> None:
 def test_drain_waits_for_everybody_who_is_in() -> None:
     async def main() -> None:
         admission, _ = make()
-        first, second = admission.slot(1), admission.slot(1)
+        first, second = line(admission, 1), line(admission, 1)
         first.__enter__()
         second.__enter__()
         draining = asyncio.create_task(admission.drain(30))
         await settle()
-        with pytest.raises(Draining), admission.slot(1):
+        with pytest.raises(Draining), line(admission, 1):
             pass
         first.__exit__(None, None, None)
         await settle()
@@ -104,10 +113,59 @@ def test_drain_waits_for_everybody_who_is_in() -> None:
     run(main())
 
 
+def test_who_waits_for_a_body_is_in_nobodys_way() -> None:
+    admission, tally = make(rate=10)
+    with ExitStack() as house:
+        places = [house.enter_context(admission.enter(math.inf)) for _ in range(200)]
+        assert (admission.admitted, admission.present) == (0, 200)
+        for place in places[:50]:
+            place.line_up(math.inf)
+        assert [place.in_line for place in places] == [True] * 50 + [False] * 150
+        with pytest.raises(QueueFull, match="50 requests are in line"):
+            places[50].line_up(math.inf)
+        with pytest.raises(QueueFull):
+            house.enter_context(admission.enter(math.inf))
+        assert (admission.admitted, admission.present) == (50, 200)
+    assert (admission.admitted, admission.present) == (0, 0)
+    assert tally.dropped == {"rejected": 2}
+
+
+def test_patience_may_end_while_the_body_arrives() -> None:
+    admission, _ = make(rate=10)
+    with ExitStack() as house:
+        place = house.enter_context(admission.enter(2.0))
+        for _ in range(10):
+            house.enter_context(line(admission, math.inf))
+        with pytest.raises(QueueFull, match=r"1\.0 s, longer than the 0\.5 s"):
+            place.line_up(0.5)
+        place.line_up(1.5)
+
+
+def test_drain_waits_for_bodies_but_they_were_not_accepted() -> None:
+    async def main() -> None:
+        admission, _ = make()
+        with ExitStack() as house:
+            late = house.enter_context(admission.enter(1))
+            draining = asyncio.create_task(admission.drain(30))
+            await settle()
+            late.line_up(1)  # it was let in
+            await settle()
+            assert not draining.done()
+            house.close()
+            assert await draining == 0
+
+        admission, _ = make()
+        with admission.enter(1):
+            assert await admission.drain(30) == 0
+            assert asyncio.get_running_loop().time() == pytest.approx(30)
+
+    run(main())
+
+
 def test_drain_gives_up_after_the_grace_period() -> None:
     async def main() -> None:
         admission, _ = make()
-        with admission.slot(1):
+        with line(admission, 1):
             assert await admission.drain(30) == 1
             assert asyncio.get_running_loop().time() == pytest.approx(30)
         assert await admission.drain(30) == 0
@@ -131,7 +189,7 @@ def test_overload_is_refused_at_the_door_and_nobody_inside_waits_too_long(seed: 
             nonlocal refused
             came = loop.time()
             try:
-                with admission.slot(10.0), throughput.work(answers=True):
+                with line(admission, 10.0), throughput.work(answers=True):
                     async with engine:
                         await asyncio.sleep(0.02)
                     if came > 60:

@@ -80,6 +80,7 @@ class House:
 
     async def answer(self, data: bytes) -> Prediction:
         async with self.predictor.admit() as slot:
+            slot.line_up()
             return await self.predictor.predict(data, deadline=slot.deadline)
 
 
@@ -92,6 +93,7 @@ async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
     image, expected = predict_image(engine, bundle.manifest, data)
     async with serving(Predictor(bundle, choose_engine(bundle, device="cpu"))) as predictor:
         async with predictor.admit() as slot:
+            slot.line_up()
             prediction = await predictor.predict(data, deadline=slot.deadline)
             encoded = await predictor.render(lambda p: render_png(p.segmentation.mask), prediction)
         assert prediction.header == image.header
@@ -196,7 +198,7 @@ async def test_hasty_caller_is_refused_when_there_is_a_line(tiny: Bundle) -> Non
     house = House(tiny, rate=1.0, deadline=20.0)
     async with serving(house.predictor) as predictor, AsyncExitStack() as line:
         for _ in range(5):
-            await line.enter_async_context(predictor.admit())
+            (await line.enter_async_context(predictor.admit())).line_up()
         with pytest.raises(QueueFull, match="longer than"):
             await line.enter_async_context(predictor.admit(patience=2.0))
         slot = await line.enter_async_context(predictor.admit(patience=6.0))

@@ -116,12 +116,11 @@ def test_caller_who_hangs_up_is_never_run(start: Start, jpeg: bytes) -> None:
 
 
 def test_caller_who_hangs_up_in_the_middle_of_the_body(service: Service, jpeg: bytes) -> None:
-    head = (
-        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Request-Id: middle\r\n\r\n"
-    )
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Request-Id: middle\r\n"
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        connection.sendall(head % len(jpeg) + jpeg[:1000])
-        wait_until(lambda: service.get("/health").json()["queue"]["depth"] == 1)
+        connection.sendall(head % len(jpeg) + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 100"  # the body is waited for
+        connection.sendall(jpeg[:1000])
     line = service.wait_log(request_id="middle")
     assert line["aborted"] is True
     assert service.get("/health").json()["queue"]["depth"] == 0
