@@ -17,6 +17,7 @@ from app.inference.devices import NoGpu, find_gpu
 from model_training.recipes import Recipe
 from model_training.source import Source, keys
 
+_CODE = ("model_training", "app/imaging")  # what training runs
 _PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 
 
@@ -33,7 +34,7 @@ class RunManifest:
         train_frames: Keys of the training frames.
         validation_frames: Keys of the validation frames.
         encoder_weights: SHA-256 of the weights file, `"imagenet"` or `None`.
-        commit: Of the code; `-dirty` is appended when the working tree differs from it.
+        commit: Of the repository; `-dirty` is appended when code that trains differs from it.
         packages: Versions.
         machine: Processor, operating system, Python and devices.
         started: UTC, ISO 8601.
@@ -168,14 +169,15 @@ def _gpu() -> str:
 def _commit() -> str:
     if told := os.environ.get("POLYPSEG_COMMIT"):
         return told  # a copy of the code without its history, in an image or on a remote machine
-    git = ["git", "-C", str(Path(__file__).parent)]
+    git = ["git", "-C", str(Path(__file__).parents[1])]
     try:
-        revision = subprocess.run(  # noqa: S603 - fixed words
-            [*git, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        revision = _output([*git, "rev-parse", "HEAD"])
+        changed = _output([*git, "status", "--porcelain", "--", *_CODE])
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return revision.stdout.strip()
+    return f"{revision}-dirty" if changed else revision
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return done.stdout.strip()
