@@ -18,13 +18,21 @@ class Tree:
         command: What to start.
         environment: More variables.
         log: Where its output goes.
+        folder: Where it runs; here if not given.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path | None = None,
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as output:
             self.root = subprocess.Popen(
                 command,
+                cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},

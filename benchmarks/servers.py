@@ -153,12 +153,20 @@ TUTORIAL_PEERS = tuple(replace(peer, workers=1, threads=0) for peer in PEERS)
 
 
 @contextmanager
-def started(entry: Entry, logs: Path) -> Iterator[Running]:
+def started(
+    entry: Entry,
+    logs: Path,
+    *,
+    tree: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     """Start a server and wait until it answers a picture.
 
     Args:
         entry: What to start.
         logs: Where its output goes.
+        tree: The working tree that it runs from.
+        variables: More environment variables.
 
     Raises:
         Unavailable: It cannot be installed or does not start.
@@ -172,13 +180,14 @@ def started(entry: Entry, logs: Path) -> Iterator[Running]:
     port = free_port()
     folder = logs / entry.name.replace(" ", "-").lower()
     command = server.command(bin_, server, port, folder)
-    tree = Tree(command, _variables(entry, port), folder / "log.txt")
+    given = {"PYTHONPATH": str(tree), **_variables(entry, port), **(variables or {})}
+    processes = Tree(command, given, folder / "log.txt", tree)
     target = Target(port, server.path, server.form)
     try:
-        _wait(server.name, tree, target)
-        yield Running(entry, tree, target, time.monotonic() - tree.began)
+        _wait(server.name, processes, target)
+        yield Running(entry, processes, target, time.monotonic() - processes.began)
     finally:
-        tree.stop()
+        processes.stop()
 
 
 def _wait(name: str, tree: Tree, target: Target) -> None:
@@ -205,7 +214,6 @@ def free_port() -> int:
 def _variables(entry: Entry, port: int) -> Mapping[str, str]:
     server, bundle = entry.server, entry.bundle.resolve()
     return {
-        "PYTHONPATH": str(ROOT),
         "BENCH_BUNDLE": str(bundle),
         "BENCH_ROUND": entry.around,
         "BENCH_WORKERS": str(server.workers),
