@@ -29,6 +29,7 @@ from app.inference.tally import Tally
 from tests.inference.clock import VirtualLoop, settle
 from tests.inference.rig import Rig, Run
 
+_AT_ONCE = 500
 _SCHEDULES = int(os.environ.get("POLYPSEG_SCHEDULES", "500"))
 _SEED = int(os.environ.get("POLYPSEG_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -239,13 +240,15 @@ class Schedule(RuleBasedStateMachine):
 
 def test_every_healthy_request_is_answered_once_and_correctly() -> None:
     print(f"POLYPSEG_SEED={_SEED}")  # noqa: T201 - shown when the test fails
-    run_state_machine_as_test(
-        seed(_SEED)(Schedule),
-        settings=settings(
-            max_examples=_SCHEDULES,
-            stateful_step_count=40,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    # Hypothesis remembers all that it has tried: the more at once, the slower.
+    for tried in range(0, _SCHEDULES, _AT_ONCE):
+        run_state_machine_as_test(
+            seed(_SEED + tried)(Schedule),
+            settings=settings(
+                max_examples=min(_AT_ONCE, _SCHEDULES - tried),
+                stateful_step_count=40,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
