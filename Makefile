@@ -4,7 +4,8 @@
 
 export PYTHON
 DATA ?= data
-RUN ?= runs/tutorial-tutorial-42
+RECIPE ?= light-cpu
+RUN ?= runs/$(RECIPE)-pranet-42
 BIN := .venv/bin
 
 help: ## List the commands
@@ -32,9 +33,10 @@ format: ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-train: ## Train the tutorial's network on DATA; goes on where it was stopped
+train: ## Train the network that ships on DATA; goes on where it was stopped
 	@requirements/install dev
-	@$(BIN)/polypseg train --recipe tutorial --split tutorial --data $(DATA) --out $(RUN) --resume
+	@$(BIN)/polypseg train --recipe $(RECIPE) --split pranet --negatives --data $(DATA) \
+		--out $(RUN) --resume
 
 evaluate: ## Score the shipped model on DATA and write a report with pictures
 	@requirements/install dev
