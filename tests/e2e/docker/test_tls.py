@@ -228,6 +228,17 @@ def test_asks_another_replica_when_one_breaks_its_word(
     assert docker("logs", false_replica).count("asked") >= 2
 
 
+def test_a_body_that_is_too_large_to_keep_is_not_sent_again(
+    address: str, trust: ssl.SSLContext, false_replica: str, picture: bytes
+) -> None:
+    large = picture + bytes(3_000_000)
+    statuses = [ask(address, trust, large)[0] for _ in range(9)]
+    assert set(statuses) <= {200, 502, 503}
+    asked = docker("logs", false_replica).count("asked")
+    assert statuses.count(200) == 9 - asked
+    assert 0 < asked < 9
+
+
 def test_a_replica_that_dies_at_work_is_not_noticed(
     secure: Project, address: str, trust: ssl.SSLContext, picture: bytes
 ) -> None:
@@ -241,26 +252,42 @@ def test_a_replica_that_dies_at_work_is_not_noticed(
     wait_for_replicas(secure, 2)
 
 
+def capacity(address: str, trust: ssl.SSLContext, picture: bytes) -> float:
+    """Return how many predictions a second come through the proxy at most."""
+    with Load(address, picture, clients=8, tls=trust) as full:
+        full.wait_for(100)
+        return full.throughput
+
+
 def test_a_rolling_restart_under_load_is_not_noticed(
     secure: Project, proxy: str, address: str, trust: ssl.SSLContext, picture: bytes, note: Note
 ) -> None:
-    """40 % of what both replicas can do, while both are replaced."""
-    with Load(address, picture, clients=8, tls=trust) as full:
-        full.wait_for(200)
-        capacity = full.throughput
-    note("two replicas behind the proxy", f"{capacity:.0f} predictions a second, at most")
+    """40 % of what both replicas can do, while both are replaced.
+
+    On a machine that others use, what they can do may shrink meanwhile, and the load is then more
+    than that: such a failure says nothing, and the restart is tried again.
+    """
+    for _ in range(3):
+        most = capacity(address, trust, picture)
+        before = set(secure.containers())
+        with Load(address, picture, clients=16, rate=0.4 * most, tls=trust) as load:
+            load.wait_for(5)
+            secure.run("deploy/rolling-restart")
+            load.wait_for(5)
+        assert len(secure.containers()) == 2
+        assert not before & set(secure.containers())
+        assert {inspect(found)["RestartCount"] for found in secure.containers()} == {0}
+        if set(load.statuses) == {200}:
+            break
+        # Whatever the machine does, an answer is given, and it is the one for too much.
+        assert set(load.statuses) == {200, 429}, [a for a in load.answers if a.status != 200][:5]
+        assert capacity(address, trust, picture) < 0.8 * most, load.statuses
+    else:
+        pytest.skip("this machine is too busy with other things to keep up a load")
+    note("two replicas behind the proxy", f"{most:.0f} predictions a second, at most")
     for replica in secure.containers():
         note(f"cpu, memory after the load, {inspect(replica)['Name'][1:]}", memory(replica))
     note("proxy, memory after the load", memory(proxy))
-    before = set(secure.containers())
-    with Load(address, picture, clients=16, rate=0.4 * capacity, tls=trust) as load:
-        load.wait_for(5)
-        secure.run("deploy/rolling-restart")
-        load.wait_for(5)
-    assert len(secure.containers()) == 2
-    assert not before & set(secure.containers())
-    assert set(load.statuses) == {200}, [a for a in load.answers if a.status != 200][:5]
-    assert {inspect(found)["RestartCount"] for found in secure.containers()} == {0}
 
 
 def test_says_so_when_no_replica_is_left(
