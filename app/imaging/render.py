@@ -8,15 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Answers are sent once and thrown away, so speed wins over size. One filter for all rows: libpng
-# tries all five on each row as soon as a level is set, and takes four times as long. Runs alone
-# make the smallest file of a mask, and runs of differences that of a photograph.
-_RUNS: Final = (
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-)
-_FLAT: Final = (*_RUNS, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
-_SHADED: Final = (*_RUNS, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+from app.imaging.png import Filter, write_png
 
 _CONTOUR: Final = (64, 255, 64)  # no tissue is green
 _CASING: Final = (0, 0, 0)  # and it stays visible on burnt-in green insets
@@ -31,7 +23,7 @@ def render_png(mask: NDArray[np.uint8]) -> bytes:
     Returns:
         A PNG of one 8-bit channel. Not one of 1 bit: many readers hand that out as 0 and 1.
     """
-    return _png(mask, _FLAT)
+    return write_png(mask, Filter.NONE)
 
 
 def render_probability(probability: NDArray[np.float32]) -> bytes:
@@ -43,7 +35,7 @@ def render_probability(probability: NDArray[np.float32]) -> bytes:
     Returns:
         A PNG of one 8-bit channel; 255 is probability 1, rounded to the nearest step.
     """
-    return _png(cv2.convertScaleAbs(probability, alpha=255), _SHADED)
+    return write_png(cv2.convertScaleAbs(probability, alpha=255), Filter.UP)
 
 
 def render_overlay(pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bytes:
@@ -58,14 +50,9 @@ def render_overlay(pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bytes:
     Returns:
         A PNG of three 8-bit channels.
     """
-    picture = pixels[:, :, ::-1].copy()  # OpenCV writes BGR
+    picture = pixels.copy()
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     line = max(1, round(min(mask.shape) / 250))
     for colour, thickness in ((_CASING, line + 2), (_CONTOUR, line)):
         cv2.drawContours(picture, contours, -1, colour, thickness, cv2.LINE_AA)
-    return _png(picture, _SHADED)
-
-
-def _png(picture: NDArray[np.uint8], settings: tuple[int, ...]) -> bytes:
-    _, encoded = cv2.imencode(".png", picture, settings)
-    return bytes(encoded)
+    return write_png(picture, Filter.UP)

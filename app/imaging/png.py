@@ -1,0 +1,64 @@
+"""Writes PNG files (W3C, Portable Network Graphics, third edition), for speed rather than size.
+
+Answers are sent once and thrown away. zlib-ng compares many bytes at a time: a mask takes a fifth
+of the time that libpng takes, a photograph half (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from zlib_ng import zlib_ng
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_GREY: Final = 0
+_RGB: Final = 2
+
+
+class Filter(IntEnum):
+    """What is written of each row (section 9.2): one kind for all, which takes no search.
+
+    Attributes:
+        NONE: The samples; the smallest file of a mask.
+        UP: Their differences from the row above; the smallest file of a photograph.
+    """
+
+    NONE = 0
+    UP = 2
+
+
+def write_png(picture: NDArray[np.uint8], kind: Filter) -> bytes:
+    """Writes a picture.
+
+    Args:
+        picture: uint8 `[H, W]`, or RGB `[H, W, 3]`.
+        kind: What is written of each row.
+
+    Returns:
+        A PNG of 8 bits a sample.
+    """
+    height, width = picture.shape[:2]
+    samples = picture.reshape(height, -1)
+    rows = np.empty((height, 1 + samples.shape[1]), np.uint8)
+    rows[:, 0] = kind
+    if kind is Filter.UP:
+        rows[0, 1:] = samples[0]
+        np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])  # modulo 256, as it should be
+    else:
+        rows[:, 1:] = samples
+    # Runs alone: they are most of what there is to find, in a mask and in differences.
+    deflate = zlib_ng.compressobj(1, zlib_ng.DEFLATED, 15, 8, zlib_ng.Z_RLE)
+    data = deflate.compress(rows) + deflate.flush()
+    colour = _GREY if picture.ndim == 2 else _RGB
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
+    return b"".join((_SIGNATURE, *chunks))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib_ng.crc32(data, zlib_ng.crc32(kind))
+    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)))
