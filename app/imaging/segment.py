@@ -89,8 +89,7 @@ def _take_regions(
         box[:] = np.where(kept, np.uint8(255), np.uint8(0))[labels]
         if not kept.any():
             return (), 0, 0.0
-    scores = np.zeros(len(stats), np.float32)
-    np.maximum.at(scores, labels.ravel(), probability[y : y + height, x : x + width].ravel())
+    scores = _highest(probability[y : y + height, x : x + width], box, labels, len(stats))
     found = np.flatnonzero(kept)
     # Stable: of equal areas the topmost comes first, as labels count from the top.
     largest = found[np.argsort(-areas[found], kind="stable")][:MAX_REGIONS]
@@ -101,3 +100,18 @@ def _take_regions(
         )
     )
     return regions, int(areas[found].sum()), float(scores[found].max())
+
+
+def _highest(
+    probability: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    count: int,
+) -> NDArray[np.float32]:
+    """The highest probability under each label, float32 `[count]`; label 0 may be left at 0."""
+    scores = np.zeros(count, np.float32)
+    if count == 2:  # one region, as nearly always: no need to look at labels
+        scores[1] = cv2.minMaxLoc(probability, mask)[1]
+    else:
+        np.maximum.at(scores, labels.ravel(), probability.ravel())
+    return scores
