@@ -1,6 +1,6 @@
 # Every chore is one command; each installs what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format train evaluate bench lock clean
+.PHONY: help serve test lint format train evaluate bench bench-quick bench-fire lock clean
 
 export PYTHON
 DATA ?= data
@@ -42,9 +42,17 @@ evaluate: ## Score the shipped model on DATA and write a report with pictures
 	@requirements/install dev
 	@$(BIN)/polypseg evaluate --data $(DATA)
 
-bench: ## Time the service and its stages
+bench: ## Compare the service with its peers, whole (an hour and a half)
 	@requirements/install dev
-	@$(BIN)/python -m benchmarks.latency
+	@$(BIN)/python -m benchmarks.compare
+
+bench-quick: ## Compare it with plain FastAPI and the best peer (5 minutes)
+	@requirements/install dev
+	@$(BIN)/python -m benchmarks.compare --quick
+
+bench-fire: ## Prove what the service promises under fire (half an hour)
+	@requirements/install dev
+	@$(BIN)/python -m benchmarks.fire
 
 include deploy/deploy.mk
 
