@@ -38,7 +38,7 @@ class Recipe:
         drop_remainder: Leave an epoch's last, smaller batch out: its statistics are poor, and XLA
             would compile the step a second time for it.
         frozen: The encoder's layers up to this one keep their initial weights and statistics: the
-            early ones cost half of a step on a CPU and learn the least. `None` trains all.
+            early ones cost a quarter of a step on a CPU and learn the least. `None` trains all.
         precision: `"float32"`, or `"bfloat16"` for the arithmetic of the layers while training
             (Micikevicius et al., "Mixed Precision Training", ICLR 2018); the weights, the batch
             statistics, the logits and the loss stay float32, and so is what is exported.

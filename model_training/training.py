@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import keras
 import tensorflow as tf
 
@@ -35,14 +34,14 @@ def train(
     TensorFlow's operations are made deterministic, so that a run that was killed and resumed ends
     with the same weights, bit for bit, as one that never stopped on the same machine.
 
+    `prepare_devices` must have been called before the examples were made.
+
     Args:
         run: The folder with its manifest; its checkpoint and history are written after each epoch.
         training: Examples of `pipeline.examples`: uint8 `[H, W, 3]` and masks uint8 `[H, W]`.
         validation: Likewise; the callbacks watch the loss on these.
         encoder_weights: See `mobilenet_v2_encoder`; not read when resuming.
         progress: Shows the steps.
-
-    `prepare_devices` must have been called before the examples were made.
 
     Returns:
         One row of metrics for each epoch: the columns of `history.csv`.
@@ -137,7 +136,6 @@ def prepare_devices() -> None:
 
     To be called before anything else of TensorFlow. On a GPU deterministic kernels are slow ones.
     """
-    cv2.setNumThreads(1)  # tf.data runs as many augmentations as there are cores
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)

@@ -1,10 +1,8 @@
 """Writes PNG files (W3C, Portable Network Graphics, third edition), for speed rather than size.
 
-Answers are sent once and thrown away. zlib-ng compares many bytes at a time: a mask takes a fifth
-of the time that libpng takes, a photograph half (docs/performance.md).
+Answers are sent once and thrown away. zlib-ng compares many bytes at a time: a mask takes a third
+of the time that OpenCV's libpng takes, a photograph half (docs/performance.md).
 """
-
-from __future__ import annotations
 
 import struct
 from enum import IntEnum
@@ -32,7 +30,7 @@ class Filter(IntEnum):
 
 
 def write_png(picture: NDArray[np.uint8], kind: Filter) -> bytes:
-    """Writes a picture.
+    """Write a picture.
 
     Args:
         picture: uint8 `[H, W]`, or RGB `[H, W, 3]`.

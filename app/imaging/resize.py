@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# One picture, one thread: what runs side by side is requests. OpenCV's threads wait by spinning,
-# and where cores are few or busy they burn several times what they save.
+# One picture, one thread: what runs side by side is requests, or examples in training. OpenCV's
+# threads wait by spinning, and where cores are few or busy they burn several times what they save.
 cv2.setNumThreads(1)
 
 _Sample = TypeVar("_Sample", np.uint8, np.float32)

@@ -1,7 +1,7 @@
 """A data folder of drawn frames, on which the tiny test model finds red and nothing else."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.inference import Engine, load_bundle
+from app.inference import Bundle, Engine, load_bundle, select_engine
 from model_training.datasets import Frame
 from model_training.datasets.lists import clinicdb_sequences, pranet_test_kvasir
 from model_training.evaluation.intervals import Bootstrap
@@ -95,6 +95,14 @@ def frame(tmp_path: Path) -> Frame:
         write_png(tmp_path / "5-mask.png", mask),
         "drawn/a",
     )
+
+
+@pytest.fixture
+def engine(bundle: Bundle) -> Iterator[Engine]:
+    """ONNX Runtime on the bundle that a module's own fixture writes."""
+    engine, _ = select_engine(bundle, "onnxruntime", threads=1)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture

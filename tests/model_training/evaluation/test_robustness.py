@@ -1,6 +1,6 @@
 """What perturbations cost, on the way of a request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from app.imaging import resize, upsample
-from app.inference import Bundle, Engine, load_bundle, select_engine
+from app.inference import Bundle, Engine, load_bundle
 from model_training.datasets import DatasetError, Frame
 from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.perturbations import Perturbation, gain, quarter_turn
@@ -25,13 +25,6 @@ MakeScore = Callable[..., FrameScore]
 def bundle(tmp_path: Path) -> Bundle:
     write_tiny_bundle(tmp_path / "tiny", height=32, width=48)
     return load_bundle(tmp_path / "tiny")
-
-
-@pytest.fixture
-def engine(bundle: Bundle) -> Iterator[Engine]:
-    engine, _ = select_engine(bundle, "onnxruntime", threads=1)
-    yield engine
-    engine.close()
 
 
 def test_a_perturbed_frame_is_scored_where_the_perturbation_left_it(

@@ -1,6 +1,5 @@
 """The score of a frame against the same steps written out with other libraries."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pycocotools import mask as coco
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from app.imaging import resize
-from app.inference import Bundle, Engine, load_bundle, select_engine
+from app.inference import Bundle, Engine, load_bundle
 from model_training.datasets import DatasetError, Frame
 from model_training.evaluation.predictions import (
     predicted_mask,
@@ -27,13 +26,6 @@ from tests.bundles import tiny_probability, write_tiny_bundle
 def bundle(tmp_path: Path) -> Bundle:
     write_tiny_bundle(tmp_path / "tiny", height=32, width=48, threshold=0.9)
     return load_bundle(tmp_path / "tiny")
-
-
-@pytest.fixture
-def engine(bundle: Bundle) -> Iterator[Engine]:
-    engine, _ = select_engine(bundle, "onnxruntime", threads=1)
-    yield engine
-    engine.close()
 
 
 def by_hand(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
