@@ -54,6 +54,14 @@ def train(
         str,
         typer.Option(help="'imagenet' (Keras downloads it), 'none', or a .weights.h5 file."),
     ] = "imagenet",
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Train a bundle's weights further, such as models/polyp-unet/1; its frames must "
+            "be of the same parts of this split.",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default=False)
     ] = None,
@@ -75,6 +83,7 @@ def train(
 
         polypseg train --recipe tutorial --split tutorial --data data
     """
+    from app.inference import BundleError
     from model_training.datasets import DatasetError
     from model_training.pipeline import examples
     from model_training.progress import TrainingProgress
@@ -83,6 +92,7 @@ def train(
     from model_training.shards import ShardError
     from model_training.source import from_shards, from_split
     from model_training.splits import SplitError, read_split
+    from model_training.start import StartError, open_start
     from model_training.training import prepare_devices
     from model_training.training import train as train_run
 
@@ -110,11 +120,17 @@ def train(
         batch=batch or settings.batch,
         precision=precision.value if precision else settings.precision,
     )
+    try:
+        bundle = open_start(start, source) if start else None
+    except (BundleError, StartError) as error:
+        _fail(str(error))
     if not settings.steps(len(source.train)):
         _fail(f"{len(source.train)} frames to train do not fill one batch of {settings.batch}.")
     if settings.warmup_epochs is not None and settings.epochs <= settings.warmup_epochs:
         _fail(f"--epochs is {settings.epochs}: the first {settings.warmup_epochs} only warm up.")
-    plan = describe(settings, source, seed=seed, encoder_weights=weights)
+    plan = describe(
+        settings, source, seed=seed, encoder_weights=None if bundle else weights, start=bundle
+    )
     if checkpointed:
         run = Run.open(out)
         for name, value in plan.identity().items():
@@ -130,13 +146,17 @@ def train(
         f"{len(source.validation)} to validate, into {out}"
     )
     settings = run.manifest.recipe
-    history = train_run(
-        run,
-        examples(source.train, settings.height, settings.width),
-        examples(source.validation, settings.height, settings.width),
-        encoder_weights=weights,
-        progress=TrainingProgress(console),
-    )
+    try:
+        history = train_run(
+            run,
+            examples(source.train, settings.height, settings.width),
+            examples(source.validation, settings.height, settings.width),
+            encoder_weights=None if bundle else weights,
+            start=bundle,
+            progress=TrainingProgress(console),
+        )
+    except StartError as error:
+        _fail(str(error))
     console.print(f"done after {len(history)} epochs: {out}/history.csv, {out}/checkpoint.npz")
 
 

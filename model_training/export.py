@@ -171,6 +171,7 @@ def _training(run: Run) -> TrainingRun:
         settings={
             **manifest.recipe.settings(),
             "encoder_weights": manifest.encoder_weights,
+            "start": manifest.start,
             "epochs_run": manifest.epochs,
         },
         packages=manifest.packages,

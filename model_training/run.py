@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.inference.bundle import Bundle
 from app.inference.devices import NoGpu, find_gpu
 from model_training.recipes import Recipe
 from model_training.source import Source, keys
@@ -34,6 +35,7 @@ class RunManifest:
         train_frames: Keys of the training frames.
         validation_frames: Keys of the validation frames.
         encoder_weights: SHA-256 of the weights file, `"imagenet"` or `None`.
+        start: SHA-256 of the bundle whose weights the run started from, or `None`.
         commit: Of the repository; `-dirty` is appended when code that trains differs from it.
         packages: Versions.
         machine: Processor, operating system, Python and devices.
@@ -51,6 +53,7 @@ class RunManifest:
     validation_frames: tuple[str, ...]
     encoder_weights: str | None
     commit: str
+    start: str | None = None
     packages: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     started: str = ""
@@ -59,7 +62,7 @@ class RunManifest:
 
     def identity(self) -> dict[str, Any]:
         """Return the part that must not change between a run and its resumption."""
-        names = ("seed", "split", "split_hash", "data_hash", "encoder_weights")
+        names = ("seed", "split", "split_hash", "data_hash", "encoder_weights", "start")
         return {"recipe": self.recipe} | {name: getattr(self, name) for name in names}
 
 
@@ -139,7 +142,12 @@ class Run:
 
 
 def describe(
-    recipe: Recipe, source: Source, *, seed: int, encoder_weights: str | None
+    recipe: Recipe,
+    source: Source,
+    *,
+    seed: int,
+    encoder_weights: str | None,
+    start: Bundle | None = None,
 ) -> RunManifest:
     """Describe the run that a recipe and a source would make."""
     weights = encoder_weights
@@ -155,6 +163,7 @@ def describe(
         validation_frames=keys(source.validation),
         encoder_weights=weights,
         commit=_commit(),
+        start=start.sha256 if start else None,
     )
 
 

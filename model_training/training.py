@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from app.inference.bundle import Bundle
 from model_training.architectures import ARCHITECTURES
 from model_training.augmentation import AUGMENTATIONS, as_map
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
@@ -16,6 +17,7 @@ from model_training.pipeline import epoch as epoch_batches
 from model_training.progress import TrainingProgress
 from model_training.recipes import LOSSES, Recipe
 from model_training.run import Run
+from model_training.start import load_bundle_weights
 from model_training.statistics import estimate_batch_statistics
 from model_training.steps import Metrics, compile_steps, run_epoch
 
@@ -26,6 +28,7 @@ def train(
     validation: Any,
     *,
     encoder_weights: str | None,
+    start: Bundle | None = None,
     progress: TrainingProgress,
 ) -> list[Metrics]:
     """Train until early stopping or the recipe's last epoch, from the checkpoint if there is one.
@@ -41,6 +44,8 @@ def train(
         training: Examples of `pipeline.examples`: uint8 `[H, W, 3]` and masks uint8 `[H, W]`.
         validation: Likewise; the callbacks watch the loss on these.
         encoder_weights: See `mobilenet_v2_encoder`; not read when resuming.
+        start: A bundle of the same architecture whose weights are trained further; not read when
+            resuming.
         progress: Shows the steps.
 
     Returns:
@@ -51,6 +56,8 @@ def train(
     keras.utils.set_random_seed(seed)
     resumed = run.checkpoint.exists()
     model, optimizer = build(recipe, None if resumed else encoder_weights, frames=sizes[0])
+    if start and not resumed:
+        load_bundle_weights(model, start)
 
     callbacks = _callbacks(recipe)
     for callback in callbacks.values():
