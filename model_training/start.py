@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from app.inference.bundle import Bundle, load_bundle
 from model_training.source import Source, keys
@@ -45,12 +47,16 @@ def open_start(path: Path, source: Source) -> Bundle:
     return bundle
 
 
-def load_bundle_weights(model: keras.Model, bundle: Bundle) -> None:
-    """Overwrite a network's weights with those of a bundle's SavedModel.
+def bundle_weights(model: keras.Model, bundle: Bundle) -> list[NDArray[np.float32]]:
+    """Read the weights of a bundle's SavedModel.
 
     Args:
-        model: Of the architecture that the bundle was exported from; the input size may differ.
+        model: A fresh network of the architecture that the bundle was exported from, whose weights
+            are overwritten; the input size may differ.
         bundle: Written by `export`.
+
+    Returns:
+        What `model.set_weights` takes.
 
     Raises:
         StartError: The architectures differ.
@@ -61,3 +67,5 @@ def load_bundle_weights(model: keras.Model, bundle: Bundle) -> None:
         status.assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise StartError(f"{bundle.path} holds another architecture than {model.name}.") from error
+    weights: list[NDArray[np.float32]] = model.get_weights()
+    return weights

@@ -17,7 +17,7 @@ from model_training.pipeline import epoch as epoch_batches
 from model_training.progress import TrainingProgress
 from model_training.recipes import LOSSES, Recipe
 from model_training.run import Run
-from model_training.start import load_bundle_weights
+from model_training.start import bundle_weights
 from model_training.statistics import estimate_batch_statistics
 from model_training.steps import Metrics, compile_steps, run_epoch
 
@@ -57,7 +57,7 @@ def train(
     resumed = run.checkpoint.exists()
     model, optimizer = build(recipe, None if resumed else encoder_weights, frames=sizes[0])
     if start and not resumed:
-        load_bundle_weights(model, start)
+        model.set_weights(bundle_weights(_network(recipe), start))
 
     callbacks = _callbacks(recipe)
     for callback in callbacks.values():
