@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from app.inference.prediction import Prediction
 from app.inference.runner import Inferred
 from app.inference.selection import Choice, choose_engine
 from app.inference.tally import Tally
+from app.inference.threads import Threads
 from app.inference.throughput import Throughput
 
 Result = TypeVar("Result")
@@ -86,7 +86,7 @@ class Predictor:
         bring_up = partial(load, bundle, choice or choose_engine(bundle), max_batch)
         image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
         self._keeper = Keeper(bring_up, image, self.tally)
-        self._pool = ThreadPoolExecutor(available_cores(), "pixels")
+        self._pixels = Threads(available_cores(), "pixels")
         self._throughput = Throughput(lambda: self._keeper.rate, lambda: self._keeper.two_batches)
         self._admission = Admission(
             lambda: self._throughput.rate, lambda: self._keeper.two_batches, deadline, self.tally
@@ -140,7 +140,7 @@ class Predictor:
         if self._keeping:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pixels.close()
 
     # Requests
 
@@ -185,7 +185,7 @@ class Predictor:
         manifest = self.bundle.manifest
         began = time.perf_counter()
         with self._throughput.work(answers=False):
-            header, pixels, decoding = await self._in_pool(partial(self._decode, data))
+            header, pixels, decoding = await self._pixels.submit(partial(self._decode, data))
             answer = await self._infer(pixels, deadline)
         elapsed = time.perf_counter() - began
         return Prediction(
@@ -211,7 +211,7 @@ class Predictor:
             prediction: What `predict` returned; gets the time as `timings_ms["encode"]`.
         """
         with self._throughput.work(answers=True):
-            result, seconds = await self._in_pool(partial(_timed, function, prediction))
+            result, seconds = await self._pixels.submit(partial(_timed, function, prediction))
         prediction.timings_ms["encode"] = seconds * 1000
         return result
 
@@ -255,9 +255,6 @@ class Predictor:
         if self._keeper.batcher is None:
             raise NotReady(self._keeper.reason, RETRY_SECONDS)
         return self._keeper.batcher
-
-    async def _in_pool(self, function: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
 
 
 def _timed(

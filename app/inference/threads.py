@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ class Threads:
     """Daemon threads that run blocking calls for an event loop, first come first served.
 
     `ThreadPoolExecutor` does not do: the interpreter joins its threads on exit, hung ones as well.
+    Each thread waits for work of its own, and the one that was last busy gets the next call: of
+    several that wait on one queue, each call wakes another one in vain.
 
     Args:
         count: Number of threads.
@@ -22,8 +25,10 @@ class Threads:
     """
 
     def __init__(self, count: int, name: str) -> None:
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._count = count
+        self._lock = threading.Lock()  # over the three below
+        self._idle: list[SimpleQueue[_Job | None]] = []
+        self._waiting: deque[_Job] = deque()
+        self._closed = False
         for number in range(count):
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
@@ -34,18 +39,35 @@ class Threads:
             A future of the running loop. Cancelling it before the call has begun prevents the call.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._jobs.put((future, function))
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put((future, function))
+            else:
+                self._waiting.append((future, function))
         return future
 
     def close(self) -> None:
-        """Let each thread end after the call it is in. Does not wait."""
-        for _ in range(self._count):
-            self._jobs.put(None)
+        """Let each thread end once nothing waits. Does not wait for that."""
+        with self._lock:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().put(None)
 
     def _work(self) -> None:
-        while job := self._jobs.get():
+        mine: SimpleQueue[_Job | None] = SimpleQueue()
+        while job := self._next(mine) or mine.get():
             _call(*job)
             del job  # an idle thread must not keep the last batch alive
+
+    def _next(self, mine: SimpleQueue[_Job | None]) -> _Job | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._closed:
+                mine.put(None)
+            else:
+                self._idle.append(mine)
+            return None
 
 
 def _call(future: asyncio.Future[Result], function: Callable[[], Result]) -> None:

@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-import queue
 import threading
+from queue import SimpleQueue
 from typing import Final, TextIO
 
 _PATIENCE_S: Final = 1.0
@@ -23,28 +23,25 @@ class Writer(logging.Handler):
     def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
         super().__init__()
         self._stream = stream
-        self._waiting: queue.Queue[str | threading.Event] = queue.Queue(limit)
+        self._waiting: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._limit = limit
         self._dropped = 0
         threading.Thread(target=self._write, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a line."""
-        dropped, self._dropped = self._dropped, 0
-        try:
-            if dropped:
-                self._waiting.put_nowait(self.format(_lost(dropped)))
-                dropped = 0
-            self._waiting.put_nowait(self.format(record))
-        except queue.Full:
-            self._dropped = dropped + 1
+        """Queue a line; the caller holds the handler's lock."""
+        if self._waiting.qsize() >= self._limit:
+            self._dropped += 1
+            return
+        if self._dropped:
+            self._waiting.put(self.format(_lost(self._dropped)))
+            self._dropped = 0
+        self._waiting.put(self.format(record))
 
     def flush(self) -> None:
         """Wait until every line is written, though not for long."""
         written = threading.Event()
-        try:
-            self._waiting.put(written, timeout=_PATIENCE_S)
-        except queue.Full:
-            return
+        self._waiting.put(written)
         written.wait(_PATIENCE_S)
 
     def _write(self) -> None:

@@ -31,6 +31,22 @@ async def test_calls_run_at_the_same_time_and_in_order() -> None:
     single.close()
 
 
+async def test_what_waits_is_run_after_close() -> None:
+    threads = Threads(1, "test")
+    begun, finish = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        finish.wait()
+
+    threads.submit(hold)
+    await asyncio.to_thread(begun.wait)
+    last = threads.submit(lambda: "last")
+    threads.close()
+    finish.set()
+    assert await last == "last"
+
+
 async def test_cancelled_call_is_never_made_and_a_begun_one_is_forgotten() -> None:
     threads = Threads(1, "test")
     begun, finish, called = threading.Event(), threading.Event(), threading.Event()
