@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -124,6 +125,26 @@ def test_caller_who_hangs_up_in_the_middle_of_the_body(service: Service, jpeg: b
     line = service.wait_log(request_id="middle")
     assert line["aborted"] is True
     assert service.get("/health").json()["queue"]["depth"] == 0
+
+
+def test_callers_who_stop_sending_take_no_place_in_the_line(start: Start, jpeg: bytes) -> None:
+    service = start(deadline_ms=200).wait_ready()
+    places = service.get("/health").json()["queue"]["limit"]
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+        b"X-Request-Timeout-Ms: 60000\r\nExpect: 100-continue\r\n\r\n"
+    ) % len(jpeg)
+    with ExitStack() as stack:
+        for _ in range(places + 10):
+            stalled = socket.create_connection(("127.0.0.1", service.port))
+            stack.enter_context(stalled).sendall(head)
+            assert stalled.recv(12) == b"HTTP/1.1 100"  # it was let in: its body is waited for
+            stalled.sendall(jpeg[: len(jpeg) // 2])
+        assert service.get("/health").json()["queue"]["depth"] == 0
+        answer = service.post("/predict", content=jpeg, headers={"X-Request-Timeout-Ms": "30000"})
+        assert answer.status_code == 200
+        stalled.sendall(jpeg[len(jpeg) // 2 :])
+        wait_until(lambda: b"HTTP/1.1 200" in stalled.recv(4096))
 
 
 def test_early_refusal_reaches_a_caller_who_is_still_sending(start: Start) -> None:
