@@ -1,6 +1,7 @@
 """An exported bundle computes what the trained network computes, in both engines."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 from tensorflow_serving.apis import prediction_log_pb2
 from typer.testing import CliRunner
 
@@ -15,15 +17,19 @@ from app.imaging import phantom, resize, segment, upsample
 from app.inference.bundle import Bundle, load_bundle
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
+from model_training.architectures import ARCHITECTURES
 from model_training.cli import cli
 from model_training.datasets import Frame
 from model_training.evaluation.metrics import confusion
 from model_training.evaluation.operating_point import OperatingPoint
 from model_training.export import WARMUP, Served, export, operating_point
+from model_training.progress import TrainingProgress
 from model_training.publication import evaluated, record
 from model_training.recipes import RECIPES, Recipe
 from model_training.run import Run, RunManifest
-from model_training.training import build, trained_model
+from model_training.source import Source
+from model_training.start import StartError, bundle_weights, open_start
+from model_training.training import build, train, trained_model
 from tests.model_training.generated import write_pairs
 
 SIDE = 64
@@ -251,3 +257,48 @@ def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Pat
     card = (again.path / "model_card.md").read_text()
     assert "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |" in card
     assert "| negatives |  | false alarms | 0.2500 |  |" in card
+
+
+def frame(name: str) -> Frame:
+    return Frame("cvc-clinicdb", name, Path(name), Path(name), "cvc-clinicdb/1")
+
+
+def source(train: str, validation: str) -> Source:
+    return Source("tutorial", "0" * 64, "1" * 64, [frame(train), frame("9")], [frame(validation)])
+
+
+def test_a_bundle_gives_its_weights_to_a_network_of_its_kind(run: Run, bundle: Bundle) -> None:
+    fresh = ARCHITECTURES["tutorial_unet"](SIDE, SIDE, encoder_weights=None)
+    found = bundle_weights(fresh, bundle)
+    for ours, theirs in zip(found, trained_model(run).get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    other = ARCHITECTURES["polyp_unet_lite"](SIDE, SIDE, encoder_weights=None)
+    with pytest.raises(StartError, match="holds another architecture than light_unet"):
+        bundle_weights(other, bundle)
+
+
+def test_training_goes_on_from_a_bundle_on_frames_of_the_same_parts(bundle: Bundle) -> None:
+    assert open_start(bundle.path, source("1", "2")).sha256 == bundle.sha256
+    with pytest.raises(StartError, match=r"would train on, such as cvc-clinicdb/1\."):
+        open_start(bundle.path, source("3", "2"))
+    # What chose a bundle's weights must not be trained on: the next choice would be no choice.
+    with pytest.raises(StartError, match=r"would validate on, such as cvc-clinicdb/2\."):
+        open_start(bundle.path, source("1", "3"))
+
+
+def test_a_run_from_a_bundle_begins_with_its_weights(
+    run: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    # At a rate of zero the weights stay what they are at the beginning.
+    recipe = replace(run.manifest.recipe, epochs=1, batch=1, learning_rate=0.0)
+    further = Run.create(tmp_path, replace(run.manifest, recipe=recipe, start=bundle.sha256))
+    pixels = tf.zeros((1, SIDE, SIDE, 3), tf.uint8), tf.zeros((1, SIDE, SIDE), tf.uint8)
+    examples = tf.data.Dataset.from_tensor_slices(pixels)
+    progress = TrainingProgress(Console(quiet=True))
+
+    train(further, examples, examples, encoder_weights=None, start=bundle, progress=progress)
+
+    first, second = (trained_model(each).trainable_variables for each in (run, further))
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert Run.open(tmp_path).manifest.start == bundle.sha256
