@@ -88,6 +88,7 @@ def train(
     from model_training.pipeline import examples
     from model_training.progress import TrainingProgress
     from model_training.recipes import RECIPES
+    from model_training.replicas import Replicas, ReplicasError
     from model_training.run import Run, describe
     from model_training.shards import ShardError
     from model_training.source import from_shards, from_split
@@ -128,6 +129,11 @@ def train(
         _fail(f"{len(source.train)} frames to train do not fill one batch of {settings.batch}.")
     if settings.warmup_epochs is not None and settings.epochs <= settings.warmup_epochs:
         _fail(f"--epochs is {settings.epochs}: the first {settings.warmup_epochs} only warm up.")
+    prepare_devices()
+    try:
+        replicas = Replicas.on_gpus(settings.batch)
+    except ReplicasError as error:
+        _fail(str(error))
     plan = describe(
         settings, source, seed=seed, encoder_weights=None if bundle else weights, start=bundle
     )
@@ -139,7 +145,6 @@ def train(
     else:
         run = Run.create(out, plan)
 
-    prepare_devices()
     console = Console()
     console.print(
         f"{recipe} on {source.split}: {len(source.train)} frames to train, "
@@ -153,6 +158,7 @@ def train(
             examples(source.validation, settings.height, settings.width),
             encoder_weights=None if bundle else weights,
             start=bundle,
+            replicas=replicas,
             progress=TrainingProgress(console),
         )
     except StartError as error:

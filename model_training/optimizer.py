@@ -7,16 +7,18 @@ import keras
 from model_training.recipes import OPTIMIZERS, Recipe
 
 
-def make_optimizer(recipe: Recipe, *, steps: int) -> keras.optimizers.Optimizer:
+def make_optimizer(recipe: Recipe, *, steps: int, replicas: int = 1) -> keras.optimizers.Optimizer:
     """Make the optimizer of a recipe, without variables yet.
 
     Args:
         recipe: What to make.
         steps: In an epoch; they scale the schedule.
+        replicas: Number of devices, each of which hands in its part of one sum of gradients: equal
+            parts, which are clipped before they are added.
     """
     settings: dict[str, Any] = {
         "learning_rate": _learning_rate(recipe, steps),
-        "global_clipnorm": recipe.clip_norm,
+        "global_clipnorm": recipe.clip_norm and recipe.clip_norm / replicas,
     }
     if recipe.weight_decay is not None:
         settings["weight_decay"] = recipe.weight_decay

@@ -18,11 +18,7 @@ def estimate_batch_statistics(model: keras.Model, batches: Any) -> None:
         model: Its statistics are overwritten.
         batches: Of (images uint8 `[N, H, W, 3]`, anything).
     """
-    layers = [
-        layer
-        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    layers = _normalisations(model)
     statistics = [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
@@ -41,3 +37,17 @@ def estimate_batch_statistics(model: keras.Model, batches: Any) -> None:
         value.assign(mean)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+
+
+def moving_statistics(model: keras.Model) -> list[Any]:
+    """Return the moving statistics that training changes: those of layers that are not frozen."""
+    layers = [layer for layer in _normalisations(model) if layer.trainable]
+    return [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
+
+
+def _normalisations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [
+        layer
+        for layer in model._flatten_layers()  # noqa: SLF001 - Keras has no public walk
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]

@@ -16,6 +16,7 @@ from model_training.optimizer import make_optimizer
 from model_training.pipeline import epoch as epoch_batches
 from model_training.progress import TrainingProgress
 from model_training.recipes import LOSSES, Recipe
+from model_training.replicas import Replicas
 from model_training.run import Run
 from model_training.start import bundle_weights
 from model_training.statistics import estimate_batch_statistics
@@ -29,6 +30,7 @@ def train(
     *,
     encoder_weights: str | None,
     start: Bundle | None = None,
+    replicas: Replicas | None = None,
     progress: TrainingProgress,
 ) -> list[Metrics]:
     """Train until early stopping or the recipe's last epoch, from the checkpoint if there is one.
@@ -46,6 +48,7 @@ def train(
         encoder_weights: See `mobilenet_v2_encoder`; not read when resuming.
         start: A bundle of the same architecture whose weights are trained further; not read when
             resuming.
+        replicas: The devices that share each batch; one if left out.
         progress: Shows the steps.
 
     Returns:
@@ -53,9 +56,11 @@ def train(
     """
     recipe, seed = run.manifest.recipe, run.manifest.seed
     sizes = len(run.manifest.train_frames), len(run.manifest.validation_frames)
+    replicas = replicas or Replicas()
     keras.utils.set_random_seed(seed)
     resumed = run.checkpoint.exists()
-    model, optimizer = build(recipe, None if resumed else encoder_weights, frames=sizes[0])
+    weights = None if resumed else encoder_weights
+    model, optimizer = build(recipe, weights, frames=sizes[0], replicas=replicas)
     if start and not resumed:
         model.set_weights(bundle_weights(_network(recipe), start))
 
@@ -68,7 +73,7 @@ def train(
         history = restore_checkpoint(run.checkpoint, model, optimizer, callbacks)["history"]
 
     augment = as_map(AUGMENTATIONS[recipe.augmentation]) if recipe.augmentation else None
-    train_step, test_step = compile_steps(model, optimizer, LOSSES[recipe.loss])
+    train_step, test_step = compile_steps(model, optimizer, LOSSES[recipe.loss], replicas)
     with tf.summary.create_file_writer(str(run.path / "tensorboard")).as_default():
         for epoch in range(len(history), recipe.epochs):
             if _stopped(recipe, callbacks):
@@ -108,7 +113,7 @@ def train(
 
 
 def build(
-    recipe: Recipe, encoder_weights: str | None, *, frames: int
+    recipe: Recipe, encoder_weights: str | None, *, frames: int, replicas: Replicas | None = None
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Build a recipe's network and its optimizer, with all variables created.
 
@@ -116,12 +121,15 @@ def build(
         recipe: What to build.
         encoder_weights: See `mobilenet_v2_encoder`.
         frames: Number of training frames: the steps of an epoch scale the schedule.
+        replicas: The devices that get a copy each; one if left out.
     """
-    with precision(recipe):
-        model = _network(recipe, encoder_weights)
-    optimizer = make_optimizer(recipe, steps=recipe.steps(frames))
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
+    replicas = replicas or Replicas()
+    with replicas.scope():
+        with precision(recipe):
+            model = _network(recipe, encoder_weights)
+        optimizer = make_optimizer(recipe, steps=recipe.steps(frames), replicas=replicas.count)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer)  # the callbacks reach the optimizer through the model
     return model, optimizer
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -59,6 +60,21 @@ def test_training_from_shards_and_going_on_when_it_is_done(shards: Path, tmp_pat
     assert third.exit_code == 0, third.output
     assert other.exit_code == 2
     assert "was made with another seed" in other.output
+
+
+def test_a_batch_that_the_gpus_cannot_share_is_refused_before_a_run_is_made(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [SimpleNamespace(name=f"/device:GPU:{index}") for index in range(2)]
+    monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda _: gpus)
+    train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
+    out = tmp_path / "run"
+
+    result = polypseg(*train, "--batch", 3, "--out", out)
+
+    assert result.exit_code == 2
+    assert "A batch of 3 does not divide by 2 GPUs: name another --batch." in result.output
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
