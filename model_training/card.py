@@ -1,6 +1,6 @@
 """The model card: what a bundle is for, what it was made from, and how well it does."""
 
-from app.inference.bundle import Manifest
+from app.inference.bundle import Manifest, TrainingRun
 
 VALIDATION = "validation"
 """The entry of a manifest's metrics that `export` writes: what was fitted, and how well."""
@@ -68,7 +68,7 @@ Split `{training.split}`: {len(training.train_frames)} frames trained the weight
 {len(training.validation_frames)} were held out to choose by ({_datasets(training.train_frames)}
 in training). Recipe `{training.recipe}`, seed {training.seed}, code
 `{training.commit[:12]}`, data `{training.data_hash[:12]}`. `manifest.json` names every frame and
-every setting.
+every setting.{_start(training)}
 
 ## Figures
 
@@ -99,6 +99,17 @@ The weights are for research and education only, as the terms of the data say: C
 purposes"; Bernal et al., Computerized Medical Imaging and Graphics 43, 2015) and Kvasir-SEG
 (commercial use needs prior permission; Jha et al., MMM 2020). The code is Apache-2.0.
 """
+
+
+def _start(training: TrainingRun) -> str:
+    """Name the bundle whose weights a run went on from."""
+    start = training.settings.get("start")
+    return (
+        f" The run went on from the weights of an earlier bundle, whose\nmanifest has the SHA-256 "
+        f"`{str(start)[:12]}`, trained on the same frames."
+        if start
+        else ""
+    )
 
 
 def model_time(figures: dict[str, float]) -> str:
