@@ -65,7 +65,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY model_training model_training
 RUN pip install --no-deps --no-index --no-build-isolation --root /image .
-COPY models /image/srv/models
+COPY models/polyp-unet /image/srv/models/polyp-unet
 RUN chmod -R a+rX,go-w /image
 
 FROM core-packages AS core

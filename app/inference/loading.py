@@ -34,7 +34,8 @@ class Loaded:
 def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded:
     """Load the engine that was chosen, warm it, and measure how to use it. Blocking, for seconds.
 
-    On a processor, one slot with all cores competes with one single-threaded slot a core.
+    On a processor ONNX Runtime has a slot a core. One whose lone run uses all cores competes with
+    one that never uses more than one.
 
     Args:
         bundle: The model.
@@ -50,10 +51,11 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     engine, reason = load_engine(bundle, choice, cores)
     buckets = buckets_for(engine.device, max_batch)
     image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
-    best = measure(engine, image, buckets=buckets)
-    if engine.name == "onnxruntime" and cores > 1:
+    slots = cores if engine.name == "onnxruntime" else 1
+    best = measure(engine, image, buckets=buckets, slots=slots)
+    if slots > 1:
         single, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
-        other = measure(single, image, buckets=buckets, slots=cores)
+        other = measure(single, image, buckets=buckets, slots=slots)
         if better([best, other]) is other:
             engine, single, best = single, engine, other
         single.close()

@@ -1,5 +1,8 @@
 """The ONNX Runtime engine: `model.onnx` on the processor."""
 
+import threading
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -21,12 +24,13 @@ _MEMORY_SIGNS = ("Failed to allocate memory", "bad_alloc", "BFCArena")
 class OnnxRuntimeEngine:
     """Runs `model.onnx` on the processor.
 
-    The session may be shared: with `threads=1` a run computes in the thread that calls it, so that
-    several callers make several slots of one copy of the weights.
+    A run that begins alone uses all threads, for the sake of its caller; one that begins beside
+    another computes in the thread that calls it, since dividing the work of a small network costs a
+    third of the throughput. That takes two sessions: a session's number of threads is fixed.
 
     Args:
         bundle: The bundle that holds the model.
-        threads: Processor cores of one run.
+        threads: Processor cores of a run that begins alone.
 
     Raises:
         BundleError: The model is missing, cannot be loaded or does not fit the manifest.
@@ -39,33 +43,49 @@ class OnnxRuntimeEngine:
         if bundle.onnx_model is None:
             raise BundleError(f"Bundle '{bundle.path}': 'model.onnx' is missing.")
         self.threads = threads
-        try:
-            self._session = ort.InferenceSession(
-                bundle.onnx_model, _session_options(threads), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
-            reason = str(error).strip().splitlines()[0]
-            raise BundleError(
-                f"Bundle '{bundle.path}': 'model.onnx' cannot be loaded: {reason}"
-            ) from error
-        _check_signature(bundle, self._session)
+        self._session = _open_session(bundle, bundle.onnx_model, threads)
+        self._beside = (
+            self._session if threads == 1 else _open_session(bundle, bundle.onnx_model, 1)
+        )
+        self._running = 0
+        self._lock = threading.Lock()  # over the number of runs
 
     def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
+        with self._lock:
+            session = self._beside if self._running else self._session
+            self._running += 1
         try:
-            (probability,) = self._session.run(["probability"], {"image": images})
+            (probability,) = session.run(["probability"], {"image": images})
         except MemoryError as error:
             raise OutOfMemory(str(error)) from error
         except _RUN_ERRORS as error:
             if any(sign in str(error) for sign in _MEMORY_SIGNS):
                 raise OutOfMemory(str(error)) from error
             raise EngineError(str(error)) from error
+        finally:
+            with self._lock:
+                self._running -= 1
         result: NDArray[np.float32] = probability
         return result
 
     def close(self) -> None:
-        """Free the session."""
-        del self._session
+        """Free the sessions."""
+        del self._session, self._beside
+
+
+def _open_session(bundle: Bundle, model: Path, threads: int) -> ort.InferenceSession:
+    try:
+        session = ort.InferenceSession(
+            model, _session_options(threads), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
+        reason = str(error).strip().splitlines()[0]
+        raise BundleError(
+            f"Bundle '{bundle.path}': 'model.onnx' cannot be loaded: {reason}"
+        ) from error
+    _check_signature(bundle, session)
+    return session
 
 
 def _session_options(threads: int) -> ort.SessionOptions:
