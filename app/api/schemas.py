@@ -164,7 +164,7 @@ class HealthReport(_Document):
     queue: Queue
     batch_limit: int | None = Field(description="Most images in one run.")
     slots: int | None = Field(description="Batches that run at once.")
-    threads: int | None = Field(description="Processor cores of one slot.")
+    threads: int | None = Field(description="Processor cores of a run that is alone.")
     notice: str = NOTICE
 
 

@@ -26,7 +26,7 @@ class Measurement:
 
     Attributes:
         slots: Batches that compute at once.
-        threads: Processor cores of one slot.
+        threads: Processor cores of a run that is alone.
         buckets: The batch sizes that pay; the largest is the batch limit.
         lone: Seconds of a run of one image while nothing else runs, median.
         throughput: Images per second with all slots busy, at the batch limit.
