@@ -9,6 +9,8 @@ from app.inference.errors import Draining, QueueFull
 from app.inference.tally import Tally
 
 RETRY_SECONDS = 2
+# The share of the time that a request may take in which it may wait.
+_WAITING = 0.5
 
 
 class Admission:
@@ -45,7 +47,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """The most requests that may be in line now."""
-        return max(self._floor(), math.floor(self._deadline / 2 * self._rate()))
+        return max(self._floor(), math.floor(self._deadline * _WAITING * self._rate()))
 
     @contextlib.contextmanager
     def enter(self, patience: float) -> Iterator["Place"]:
@@ -93,11 +95,13 @@ class Admission:
         if self.admitted >= self.limit:
             self._tally.dropped["rejected"] += 1
             raise QueueFull(f"{self.admitted} requests are in line already.", math.ceil(wait))
-        if patience < wait:
+        # An estimate: whoever was let in to wait until the last moment would often come too late,
+        # and what was done for them would be lost to the others.
+        if patience * _WAITING < wait:
             self._tally.dropped["rejected"] += 1
             raise QueueFull(
-                f"The wait is {wait:.1f} s, longer than the {patience:.1f} s of the request.",
-                math.ceil(wait - patience),
+                f"The wait is {wait:.1f} s, too long for the {patience:.1f} s of the request.",
+                math.ceil(wait - patience * _WAITING),
             )
 
 

@@ -64,11 +64,14 @@ def test_caller_without_the_patience_to_wait_is_refused_at_once() -> None:
     with ExitStack() as house:
         for _ in range(30):
             house.enter_context(line(admission, 10))
-        house.enter_context(line(admission, 3.0))  # 30 / 10
-        with pytest.raises(QueueFull, match=r"3\.1 s, longer than the 0\.5 s") as caught:
-            house.enter_context(line(admission, 0.5))
-        assert caught.value.retry_after == 3  # 2.6 s later the wait is within the patience
-    assert tally.dropped == {"rejected": 1}
+        house.enter_context(line(admission, 6.0))  # half of it is 30 / 10
+        with pytest.raises(QueueFull, match=r"3\.1 s, too long for the 6\.0 s") as caught:
+            house.enter_context(line(admission, 6.0))
+        assert caught.value.retry_after == 1
+        with pytest.raises(QueueFull, match=r"3\.1 s, too long for the 1\.0 s") as caught:
+            house.enter_context(line(admission, 1.0))
+        assert caught.value.retry_after == 3  # 2.6 s later the wait is half of the patience
+    assert tally.dropped == {"rejected": 2}
 
 
 def test_retry_after_is_at_least_one_second() -> None:
@@ -133,12 +136,12 @@ def test_who_waits_for_a_body_is_in_nobodys_way() -> None:
 def test_patience_may_end_while_the_body_arrives() -> None:
     admission, _ = make(rate=10)
     with ExitStack() as house:
-        place = house.enter_context(admission.enter(2.0))
+        place = house.enter_context(admission.enter(4.0))
         for _ in range(10):
             house.enter_context(line(admission, math.inf))
-        with pytest.raises(QueueFull, match=r"1\.0 s, longer than the 0\.5 s"):
-            place.line_up(0.5)
-        place.line_up(1.5)
+        with pytest.raises(QueueFull, match=r"1\.0 s, too long for the 1\.5 s"):
+            place.line_up(1.5)
+        place.line_up(2.5)
 
 
 def test_drain_waits_for_bodies_but_they_were_not_accepted() -> None:
