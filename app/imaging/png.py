@@ -1,7 +1,7 @@
 """Writes PNG files (W3C, Portable Network Graphics, third edition), for speed rather than size.
 
-Answers are sent once and thrown away. zlib-ng compares many bytes at a time: a mask takes a third
-of the time that OpenCV's libpng takes, a photograph half (docs/performance.md).
+Answers are sent once and thrown away. zlib-ng compares many bytes at a time: a mask takes less than
+a fifth of the time that OpenCV's libpng takes (docs/performance.md).
 """
 
 import struct
