@@ -37,9 +37,14 @@ class Threads:
 
         Returns:
             A future of the running loop. Cancelling it before the call has begun prevents the call.
+
+        Raises:
+            RuntimeError: The threads were closed: nobody would ever make the call.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         with self._lock:
+            if self._closed:
+                raise RuntimeError("The threads are closed.")
             if self._idle:
                 self._idle.pop().put((future, function))
             else:

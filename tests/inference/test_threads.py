@@ -43,6 +43,8 @@ async def test_what_waits_is_run_after_close() -> None:
     await asyncio.to_thread(begun.wait)
     last = threads.submit(lambda: "last")
     threads.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        threads.submit(lambda: "too late")
     finish.set()
     assert await last == "last"
 
