@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 SMOOTHING = 1e-15
 """The tutorial's smoothing: an empty mask that is predicted empty costs nothing."""
@@ -41,10 +43,7 @@ def boundary_loss(logits: Any, target: Any) -> Any:
         A float32 scalar, the mean over the images.
     """
     side = max(int(target.shape[1]) * 31 // 352, 1) | 1
-    # Two passes are the same mean as one square window, and XLA compiles them in no time.
-    near = tf.nn.avg_pool2d(target, (side, 1), 1, "SAME")
-    near = tf.nn.avg_pool2d(near, (1, side), 1, "SAME")
-    weight = 1.0 + 5.0 * tf.abs(near - target)
+    weight = 1.0 + 5.0 * tf.abs(_local_mean(target, side) - target)
 
     image = (1, 2, 3)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits)
@@ -59,3 +58,17 @@ def boundary_loss(logits: Any, target: Any) -> Any:
 def dice_loss(logits: Any, target: Any) -> Any:
     """Return 1 - `soft_dice` of the logits' sigmoid; shapes as there."""
     return 1.0 - soft_dice(tf.sigmoid(logits), target)
+
+
+def _local_mean(image: Any, side: int) -> Any:
+    # Products with band matrices: TensorFlow's pooling of one channel took a sixth of a CPU step.
+    height, width = int(image.shape[1]), int(image.shape[2])
+    rows = tf.einsum("ij,njwc->niwc", _band(height, side), image)
+    return tf.einsum("niwc,vw->nivc", rows, _band(width, side))
+
+
+def _band(size: int, side: int) -> NDArray[np.float32]:
+    """Return `[size, size]`: row i is the mean of the up to `side` elements around i."""
+    position = np.arange(size)
+    near = np.abs(position[:, None] - position) <= side // 2
+    return np.asarray(near / near.sum(axis=1, keepdims=True), np.float32)

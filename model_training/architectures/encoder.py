@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
+from model_training.architectures.normalization import with_fused_normalization
+
 
 def mobilenet_v2_encoder(
     height: int,
@@ -33,4 +35,4 @@ def mobilenet_v2_encoder(
         input_tensor=image, alpha=alpha, include_top=False, weights=weights
     )
     outputs = [backbone.get_layer(name).output for name in taps]
-    return keras.Model(image, outputs, name="encoder")
+    return with_fused_normalization(keras.Model(image, outputs, name="encoder"))

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from model_training.architectures.encoder import mobilenet_v2_encoder
+from model_training.architectures.normalization import BatchNormalization
 
 SKIPS = ("block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 BOTTOM = "block_16_project"
@@ -82,13 +83,13 @@ def _image_context(features: Any, channels: int) -> Any:
 
 def _reduce(features: Any, channels: int) -> Any:
     features = layers.Conv2D(channels, 1, use_bias=False)(features)
-    features = layers.BatchNormalization()(features)
+    features = BatchNormalization()(features)
     return layers.ReLU()(features)
 
 
 def _separable(features: Any, channels: int) -> Any:
     features = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(features)
-    features = layers.BatchNormalization()(features)
+    features = BatchNormalization()(features)
     return _reduce(features, channels)
 
 
@@ -96,5 +97,5 @@ def _shorten_memory(model: keras.Model) -> None:
     # Keras builds MobileNetV2 with a momentum of 0.999: on a data set of this size the moving
     # statistics would trail thousands of steps behind the weights.
     for layer in (*model.layers, *model.get_layer("encoder").layers):
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, BatchNormalization):
             layer.momentum = 0.95

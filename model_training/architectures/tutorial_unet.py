@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from model_training.architectures.encoder import mobilenet_v2_encoder
+from model_training.architectures.normalization import BatchNormalization
 
 SKIPS = ("input_image", "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu")
 BOTTOM = "block_13_expand_relu"
@@ -41,7 +42,7 @@ def tutorial_unet(height: int, width: int, *, encoder_weights: str | None = None
         features = layers.Concatenate()([features, skip])
         for _ in range(2):
             features = layers.Conv2D(channels, 3, padding="same")(features)
-            features = layers.BatchNormalization()(features)
+            features = BatchNormalization()(features)
             features = layers.ReLU()(features)
 
     # The sigmoid belongs to the loss and to the exported graph: both are exact on logits.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
@@ -56,3 +57,20 @@ def test_boundary_loss_of_a_flat_target_is_cross_entropy_plus_soft_iou() -> None
     loss = float(boundary_loss(logits, target))
 
     assert loss == pytest.approx(-np.log(probability) + 1 - iou, rel=1e-4)
+
+
+def test_boundary_loss_weighs_by_the_mean_of_the_window_that_lies_inside() -> None:
+    rng = np.random.default_rng(5)
+    target = (rng.random((2, 40, 64, 1)) > 0.7).astype(np.float32)
+    logits = rng.normal(size=target.shape).astype(np.float32)
+    # The window is 31 / 352 of the height, made odd; TensorFlow's pooling leaves the padding out.
+    near = tf.nn.avg_pool2d(target, 3, 1, "SAME").numpy()
+    weight = 1 + 5 * np.abs(near - target)
+    probability = 1 / (1 + np.exp(-logits))
+    entropy = -np.log(np.where(target > 0, probability, 1 - probability))
+    overlap = np.sum(weight * probability * target, (1, 2, 3))
+    union = np.sum(weight * (probability + target), (1, 2, 3)) - overlap
+    expected = np.sum(weight * entropy, (1, 2, 3)) / np.sum(weight, (1, 2, 3))
+    expected += 1 - (overlap + 1) / (union + 1)
+
+    assert float(boundary_loss(logits, target)) == pytest.approx(np.mean(expected), rel=1e-5)
