@@ -89,9 +89,13 @@ class Protocol(HttpToolsProtocol):
         self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clock, and let go of what would keep this object alive."""
         self._stop_timer()
         super().connection_lost(exc)
+        self._phase = Phase.CLOSING
+        # Circles of references wait for the garbage collector, and it stops the whole service.
+        self.cycle = None  # type: ignore[assignment]
+        del self._exit
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless nothing more is wanted."""

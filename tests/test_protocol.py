@@ -1,8 +1,10 @@
 """What a connection may cost: real sockets against the protocol alone, with a tiny application."""
 
 import asyncio
+import gc
 import json
 import re
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -501,3 +503,32 @@ async def test_shutdown_leaves_a_refusal_to_its_linger(listening: Listening) -> 
         server.connections[0].shutdown()
         assert problem(await reader.read())["code"] == "bad-request"
         writer.close()
+
+
+async def test_a_closed_connection_is_freed_without_the_collector(listening: Listening) -> None:
+    async with listening() as server:
+        gc.disable()
+        try:
+            await server.exchange(GET.replace(b"Host", b"Connection: close\r\nHost"))
+            protocol = weakref.ref(server.connections.pop())
+            await until(lambda: protocol() is None)
+        finally:
+            gc.enable()
+
+
+async def test_a_caller_who_leaves_before_pipelined_answers(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening() as server:
+        server.hold.clear()
+        _, writer = await server.connect()
+        writer.write(GET + GET)
+        await server.reached.wait()
+        (protocol,) = server.connections
+        writer.transport.abort()
+        await until(
+            lambda: protocol.transport.is_closing() and protocol not in protocol.connections
+        )
+        server.hold.set()
+        await until(lambda: not protocol.tasks)
+    assert not caplog.records

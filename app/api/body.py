@@ -17,7 +17,6 @@ from multipart import (  # type: ignore[import-untyped]
     PushMultipartParser,
     parse_options_header,
 )
-from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from app.api.problems import (
@@ -100,18 +99,18 @@ class Framing:
     length: int | None
 
 
-def read_framing(headers: Headers, *, url: str, max_bytes: int) -> Framing:
+def read_framing(request: Request, *, max_bytes: int) -> Framing:
     """Decide from the headers alone how the body is to be read, and whether at all.
 
     Args:
-        headers: Headers of the request.
-        url: Address of the request, for the curl line in the sentence of an error.
+        request: The request; its body is not touched.
         max_bytes: Largest body.
 
     Raises:
         UnsupportedMediaType: The body is neither multipart nor an image, or it is compressed.
         BodyTooLarge: The announced length is over the limit.
     """
+    headers = request.headers
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         raise UnsupportedMediaType(
@@ -129,7 +128,7 @@ def read_framing(headers: Headers, *, url: str, max_bytes: int) -> Framing:
         if not 0 < len(boundary) <= _MAX_BOUNDARY:
             raise UnsupportedMediaType(
                 "'Content-Type' names no usable multipart boundary; let the client set the "
-                f"header: {_MULTIPART.format(url=url)}"
+                f"header: {_MULTIPART.format(url=_address(request))}"
             )
         return Framing(boundary, announced)
     # RFC 9110, 8.3: a body without a type may be taken as application/octet-stream.
@@ -137,7 +136,7 @@ def read_framing(headers: Headers, *, url: str, max_bytes: int) -> Framing:
         return Framing(None, announced)
     raise UnsupportedMediaType(
         "The body is declared as neither multipart/form-data nor image/* nor "
-        f"application/octet-stream; try: {_RAW.format(url=url)}"
+        f"application/octet-stream; try: {_RAW.format(url=_address(request))}"
     )
 
 
@@ -179,6 +178,10 @@ async def read_image(
             f"The body was not complete after {timeout_s:g} s ({received} bytes had arrived)."
         ) from None
     return reader.image()
+
+
+def _address(request: Request) -> str:
+    return str(request.url.replace(query=""))
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

@@ -37,23 +37,25 @@ class Context:
         return self.predictor.bundle
 
 
-async def _context(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
+    """Return what the handlers of the application share."""
     return cast(Context, request.app.state.context)
 
 
-ContextDep = Annotated[Context, Depends(_context)]
+ContextDep = Annotated[Context, Depends(context_of)]
 
 
-async def authorize(request: Request, context: ContextDep) -> None:
+async def authorize(request: Request) -> None:
     """Let the request pass if it carries a key that is known, or if there are no keys.
 
     Raises:
         Unauthorized: It does not. The sentence is the same for every reason but a missing key.
     """
-    if not context.keys:
+    keys = (await context_of(request)).keys
+    if not keys:
         return
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Send an API key: 'Authorization: Bearer KEY'.")
-    if not is_known(key.strip(), context.keys):
+    if not is_known(key.strip(), keys):
         raise Unauthorized("The API key is not known.")

@@ -32,7 +32,11 @@ class CancelOnDisconnect:
         traceback: TracebackType | None,
     ) -> None:
         self._watch.cancel()
-        if self._gone and self._task.uncancel() <= self._cancelling and kind is not None:
+        task = self._task
+        # The cancelled one keeps its exception, and that its frames, which know this object.
+        # Only the garbage collector could free such a circle, and it stops the whole service.
+        del self._watch, self._task
+        if self._gone and task.uncancel() <= self._cancelling and kind is not None:
             raise ClientDisconnect from error
 
     async def _wait(self) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app import imaging
 from app.api import problems
 from app.api.negotiation import Format
-from app.api.problems import Problem, answer_problem
+from app.api.problems import Problem, answer_problem, forget_frames
 from app.inference import errors
 
 _PROBLEMS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
@@ -50,8 +50,13 @@ def as_problems() -> Iterator[None]:
 
 async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
     """Answer parameters that do not fit; an exception handler of Starlette."""
-    sentences = [_sentence(fault["type"], str(fault["loc"][-1])) for fault in error.errors()]
-    return await answer_problem(request, problems.InvalidParameter(" ".join(sentences)))
+    faults = error.errors()
+    for fault in faults:
+        forget_frames(fault.get("ctx", {}).get("error"))
+    sentences = [_sentence(fault["type"], str(fault["loc"][-1])) for fault in faults]
+    problem = problems.InvalidParameter(" ".join(sentences))
+    problem.__cause__ = error
+    return await answer_problem(request, problem)
 
 
 async def answer_http(request: Request, error: HTTPException) -> Response:

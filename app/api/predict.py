@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.api.body import read_framing, read_image
-from app.api.context import Context, ContextDep, authorize
+from app.api.context import Context, authorize, context_of
 from app.api.disconnect import CancelOnDisconnect
 from app.api.documentation import (
     PREDICT_PROBLEMS,
@@ -53,7 +53,6 @@ Patience = Annotated[
 )
 async def predict(
     request: Request,
-    context: ContextDep,
     query: Annotated[NegotiatedQuery, Query()],
     patience_ms: Patience = None,
 ) -> Response:
@@ -65,7 +64,7 @@ async def predict(
     chosen = query.format or negotiate(request.headers.get("accept"))
     if chosen is not Format.JSON and "rle" in query.model_fields_set:
         raise InvalidParameter("Parameter 'rle' is only for JSON, which '?format=json' asks for.")
-    response = await _answer(request, context, chosen, query.threshold, patience_ms, query.rle)
+    response = await _answer(request, chosen, query.threshold, patience_ms, query.rle)
     response.headers["Vary"] = "Accept"
     return response
 
@@ -78,12 +77,11 @@ async def predict(
 )
 async def predict_png(
     request: Request,
-    context: ContextDep,
     query: Annotated[ImageQuery, Query()],
     patience_ms: Patience = None,
 ) -> Response:
     """Mark polyps; answer with the mask as a PNG of one channel, 0 or 255."""
-    return await _answer(request, context, Format.PNG, query.threshold, patience_ms)
+    return await _answer(request, Format.PNG, query.threshold, patience_ms)
 
 
 @router.post(
@@ -94,12 +92,11 @@ async def predict_png(
 )
 async def predict_json(
     request: Request,
-    context: ContextDep,
     query: Annotated[JsonQuery, Query()],
     patience_ms: Patience = None,
 ) -> Response:
     """Mark polyps; answer with the mask as COCO run lengths, and its regions, in JSON."""
-    return await _answer(request, context, Format.JSON, query.threshold, patience_ms, query.rle)
+    return await _answer(request, Format.JSON, query.threshold, patience_ms, query.rle)
 
 
 @router.post(
@@ -110,12 +107,11 @@ async def predict_json(
 )
 async def predict_overlay(
     request: Request,
-    context: ContextDep,
     query: Annotated[ImageQuery, Query()],
     patience_ms: Patience = None,
 ) -> Response:
     """Mark polyps; answer with the image and the contour of the mask, as a PNG."""
-    return await _answer(request, context, Format.OVERLAY, query.threshold, patience_ms)
+    return await _answer(request, Format.OVERLAY, query.threshold, patience_ms)
 
 
 @router.post(
@@ -126,17 +122,15 @@ async def predict_overlay(
 )
 async def predict_probability(
     request: Request,
-    context: ContextDep,
     query: Annotated[ImageQuery, Query()],
     patience_ms: Patience = None,
 ) -> Response:
     """Mark polyps; answer with the probability map as a PNG of one channel, 255 for 1."""
-    return await _answer(request, context, Format.PROBABILITY, query.threshold, patience_ms)
+    return await _answer(request, Format.PROBABILITY, query.threshold, patience_ms)
 
 
 async def _answer(
     request: Request,
-    context: Context,
     chosen: Format,
     threshold: float | None,
     patience_ms: int | None,
@@ -145,10 +139,10 @@ async def _answer(
     """Take a request through admission, body, model and renderer."""
     record = record_of(request)
     record.format = chosen
+    context = await context_of(request)
     settings, predictor = context.settings, context.predictor
     patience_s = min(patience_ms or settings.deadline_ms, settings.max_deadline_ms) / 1000
-    address = str(request.url.replace(query=""))
-    framing = read_framing(request.headers, url=address, max_bytes=settings.max_body_bytes)
+    framing = read_framing(request, max_bytes=settings.max_body_bytes)
     with as_problems(), context.bodies.share() as share:
         async with predictor.admit(patience_s) as slot:
             data = await read_image(

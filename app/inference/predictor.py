@@ -144,6 +144,14 @@ class Predictor:
 
     # Requests
 
+    def refuse_if_full(self) -> None:
+        """Refuse, before anything is known of a request but that it wants a prediction.
+
+        Raises:
+            QueueFull: There is no room, however long the caller would wait.
+        """
+        self._admission.check(math.inf)
+
     @asynccontextmanager
     async def admit(self, patience: float | None = None) -> AsyncIterator[Slot]:
         """Hold a place from the headers of a request to the last byte of its answer.

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.telemetry.record import Record, request_id
@@ -42,6 +42,7 @@ class Telemetry:
     ) -> None:
         self.app = app
         self.headers = dict(headers)
+        self._raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         self.observers = tuple(observers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,10 +62,12 @@ class Telemetry:
             nonlocal complete
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = record.request_id
-                headers.update(self.headers)
-                headers["Server-Timing"] = record.server_timing()
+                message["headers"] = [
+                    *message["headers"],
+                    *self._raw,
+                    (b"x-request-id", record.request_id.encode()),
+                    (b"server-timing", record.server_timing().encode()),
+                ]
             else:
                 if record.method != "HEAD":  # the server leaves it out
                     record.bytes_out += len(message.get("body", b""))

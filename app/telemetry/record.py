@@ -1,7 +1,7 @@
 """What is known about one request: the source of its log line, its headers and its metrics."""
 
+import os
 import re
-import uuid
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final, cast
@@ -22,7 +22,7 @@ def request_id(offered: str | None) -> str:
     """
     if offered is not None and _WELL_FORMED.fullmatch(offered):
         return offered
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @dataclass(slots=True)

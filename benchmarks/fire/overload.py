@@ -23,6 +23,7 @@ from benchmarks.pictures import scenes
 from benchmarks.requests import get
 
 _PERIOD_S = 0.1
+_PACE_ERROR = 0.02
 
 
 def peak(service: Service) -> float:
@@ -49,6 +50,19 @@ async def probe(service: Service, seconds: float) -> list[float]:
     return times
 
 
+def pace(rate: float) -> tuple[int, int]:
+    """Return how many requests to send in how many whole milliseconds, evenly if possible.
+
+    Of all bursts that meet the rate to 2 %, it is the smallest: thirty connections at the same
+    moment would measure how long thirty of them take, not how long one does.
+    """
+    for burst in range(1, 1000):
+        period_ms = max(1, round(1000 * burst / rate))
+        if abs(1000 * burst / period_ms / rate - 1) <= _PACE_ERROR:
+            return burst, period_ms
+    raise ValueError(f"There is no pace for {rate:g} requests a second.")
+
+
 def overload(
     service: Service, rate: float, seconds: float
 ) -> tuple[Counter[int], int, list[float]]:
@@ -58,17 +72,14 @@ def overload(
         How often each status came, how many answers with 200 came within the time, and the
         prober's milliseconds.
     """
-    requests = round(rate * seconds)
+    burst, period_ms = pace(rate)
+    requests = round(1000 * burst / period_ms * seconds)
     with TemporaryDirectory() as folder:
         body, log = Path(folder) / "image.jpg", Path(folder) / "log"
         body.write_bytes(scenes("720x576")[0])
         command = [
             *("h2load", "--h1", "-t", "1", "-n", str(requests), "-c", str(requests)),
-            *(
-                "-r",
-                str(max(1, round(rate * _PERIOD_S))),
-                f"--rate-period={_PERIOD_S * 1000:.0f}ms",
-            ),
+            *("-r", str(burst), f"--rate-period={period_ms}ms"),
             *("-d", str(body), "-H", "Content-Type: image/jpeg", f"--log-file={log}"),
             f"http://127.0.0.1:{service.port}/predict",
         ]

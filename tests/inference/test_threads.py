@@ -1,6 +1,7 @@
 """Calls in threads that may be abandoned."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -105,3 +106,11 @@ async def main():
 asyncio.run(main())
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+async def test_threads_give_way_to_the_event_loop() -> None:
+    threads = Threads(1, "test")
+    niceness = await threads.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    threads.close()
+    assert niceness > os.getpriority(os.PRIO_PROCESS, 0)
