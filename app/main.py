@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,7 +14,7 @@ from app.api import docs, health, metrics, model, predict
 from app.api.body import BodyMemory
 from app.api.context import Context
 from app.api.documentation import EXPOSED, openapi
-from app.api.errors import answer_http, answer_invalid
+from app.api.errors import answer_http
 from app.api.gate import Gate
 from app.api.identity import identity_headers
 from app.api.problems import Catch, Problem, answer_problem
@@ -63,7 +62,6 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         redirect_slashes=False,  # the address would be made of the caller's `Host`
         exception_handlers={
             Problem: answer_problem,
-            RequestValidationError: answer_invalid,
             HTTPException: answer_http,
         },
     )

@@ -37,12 +37,16 @@ class Context:
         return self.predictor.bundle
 
 
-async def context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """Return what the handlers of the application share."""
     return cast(Context, request.app.state.context)
 
 
-ContextDep = Annotated[Context, Depends(context_of)]
+async def _context(request: Request) -> Context:
+    return context_of(request)
+
+
+ContextDep = Annotated[Context, Depends(_context)]
 
 
 async def authorize(request: Request) -> None:
@@ -51,7 +55,7 @@ async def authorize(request: Request) -> None:
     Raises:
         Unauthorized: It does not. The sentence is the same for every reason but a missing key.
     """
-    keys = (await context_of(request)).keys
+    keys = context_of(request).keys
     if not keys:
         return
     scheme, _, key = request.headers.get("authorization", "").partition(" ")

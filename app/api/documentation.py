@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from app.api import problems
 from app.api.body import PART
@@ -17,6 +17,7 @@ from app.api.examples import (
     picture_example,
     refer,
 )
+from app.api.negotiation import Format
 from app.api.problems import Problem
 from app.api.schemas import NOTICE, ProblemDocument
 
@@ -142,6 +143,7 @@ def _describe_app(app: FastAPI) -> dict[str, Any]:
     )
     components = description["components"]
     components["schemas"][ProblemDocument.__name__] = ProblemDocument.model_json_schema()
+    components["schemas"][Format.__name__] = TypeAdapter(Format).json_schema()
     components["securitySchemes"] = {
         _KEY: {
             "type": "http",

@@ -1,9 +1,8 @@
 """`POST /predict` and its siblings: an image goes in, a mask comes out."""
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.api.body import read_framing, read_image
@@ -16,30 +15,28 @@ from app.api.documentation import (
     picture_answers,
     problem_answers,
 )
-from app.api.errors import as_problems, refuse_repeated
+from app.api.errors import as_problems
 from app.api.identity import model_id
 from app.api.negotiation import Format, negotiate
+from app.api.parameters import (
+    JsonParameters,
+    NegotiatedParameters,
+    Parameters,
+    describe_parameters,
+    read_parameters,
+)
 from app.api.problems import InvalidParameter, NotAcceptable
 from app.api.render import Rle, render_json, render_picture
-from app.api.schemas import Count, ImageQuery, JsonQuery, NegotiatedQuery, Prediction
+from app.api.schemas import Prediction
 from app.inference import prediction as inferred
 from app.telemetry.record import Record, record_of
 
 router = APIRouter(
     prefix="/predict",
     tags=["predict"],
-    dependencies=[Depends(authorize), Depends(refuse_repeated)],
+    dependencies=[Depends(authorize)],
     default_response_class=Response,
 )
-
-Patience = Annotated[
-    Count | None,
-    Header(
-        alias="X-Request-Timeout-Ms",
-        description="How many milliseconds the caller will wait. A request that cannot be served "
-        "in that time is refused at once, or dropped from the queue; it is never run in vain.",
-    ),
-]
 
 
 @router.post(
@@ -49,22 +46,19 @@ Patience = Annotated[
         200: {**picture_answers()[200], **json_answers(Prediction)[200]},
         **problem_answers(*PREDICT_PROBLEMS, NotAcceptable),
     },
-    openapi_extra=REQUEST_BODY,
+    openapi_extra=REQUEST_BODY | describe_parameters(NegotiatedParameters),
 )
-async def predict(
-    request: Request,
-    query: Annotated[NegotiatedQuery, Query()],
-    patience_ms: Patience = None,
-) -> Response:
+async def predict(request: Request) -> Response:
     """Mark polyps in an image; the answer is what `format` names, else what `Accept` asks for.
 
     `png` is the mask, one channel, 0 or 255; `overlay` the image with the contour of the mask;
     `probability` the probability map, 0 to 255. All of them have the size of the image.
     """
+    query = read_parameters(request, NegotiatedParameters)
     chosen = query.format or negotiate(request.headers.get("accept"))
     if chosen is not Format.JSON and "rle" in query.model_fields_set:
         raise InvalidParameter("Parameter 'rle' is only for JSON, which '?format=json' asks for.")
-    response = await _answer(request, chosen, query.threshold, patience_ms, query.rle)
+    response = await _answer(request, chosen, query, query.rle)
     response.headers["Vary"] = "Accept"
     return response
 
@@ -73,75 +67,57 @@ async def predict(
     "/png",
     operation_id="predict_png",
     responses=picture_answers(*PREDICT_PROBLEMS),
-    openapi_extra=REQUEST_BODY,
+    openapi_extra=REQUEST_BODY | describe_parameters(Parameters),
 )
-async def predict_png(
-    request: Request,
-    query: Annotated[ImageQuery, Query()],
-    patience_ms: Patience = None,
-) -> Response:
+async def predict_png(request: Request) -> Response:
     """Mark polyps; answer with the mask as a PNG of one channel, 0 or 255."""
-    return await _answer(request, Format.PNG, query.threshold, patience_ms)
+    return await _answer(request, Format.PNG, read_parameters(request, Parameters))
 
 
 @router.post(
     "/json",
     operation_id="predict_json",
     responses=json_answers(Prediction, *PREDICT_PROBLEMS),
-    openapi_extra=REQUEST_BODY,
+    openapi_extra=REQUEST_BODY | describe_parameters(JsonParameters),
 )
-async def predict_json(
-    request: Request,
-    query: Annotated[JsonQuery, Query()],
-    patience_ms: Patience = None,
-) -> Response:
+async def predict_json(request: Request) -> Response:
     """Mark polyps; answer with the mask as COCO run lengths, and its regions, in JSON."""
-    return await _answer(request, Format.JSON, query.threshold, patience_ms, query.rle)
+    query = read_parameters(request, JsonParameters)
+    return await _answer(request, Format.JSON, query, query.rle)
 
 
 @router.post(
     "/overlay",
     operation_id="predict_overlay",
     responses=picture_answers(*PREDICT_PROBLEMS),
-    openapi_extra=REQUEST_BODY,
+    openapi_extra=REQUEST_BODY | describe_parameters(Parameters),
 )
-async def predict_overlay(
-    request: Request,
-    query: Annotated[ImageQuery, Query()],
-    patience_ms: Patience = None,
-) -> Response:
+async def predict_overlay(request: Request) -> Response:
     """Mark polyps; answer with the image and the contour of the mask, as a PNG."""
-    return await _answer(request, Format.OVERLAY, query.threshold, patience_ms)
+    return await _answer(request, Format.OVERLAY, read_parameters(request, Parameters))
 
 
 @router.post(
     "/probability",
     operation_id="predict_probability",
     responses=picture_answers(*PREDICT_PROBLEMS),
-    openapi_extra=REQUEST_BODY,
+    openapi_extra=REQUEST_BODY | describe_parameters(Parameters),
 )
-async def predict_probability(
-    request: Request,
-    query: Annotated[ImageQuery, Query()],
-    patience_ms: Patience = None,
-) -> Response:
+async def predict_probability(request: Request) -> Response:
     """Mark polyps; answer with the probability map as a PNG of one channel, 255 for 1."""
-    return await _answer(request, Format.PROBABILITY, query.threshold, patience_ms)
+    return await _answer(request, Format.PROBABILITY, read_parameters(request, Parameters))
 
 
 async def _answer(
-    request: Request,
-    chosen: Format,
-    threshold: float | None,
-    patience_ms: int | None,
-    rle: Rle = "list",
+    request: Request, chosen: Format, parameters: Parameters, rle: Rle = "list"
 ) -> Response:
     """Take a request through admission, body, model and renderer."""
     record = record_of(request)
     record.format = chosen
-    context = await context_of(request)
+    context = context_of(request)
     settings, predictor = context.settings, context.predictor
-    patience_s = min(patience_ms or settings.deadline_ms, settings.max_deadline_ms) / 1000
+    patience_ms = parameters.patience_ms or settings.deadline_ms
+    patience_s = min(patience_ms, settings.max_deadline_ms) / 1000
     framing = read_framing(request, max_bytes=settings.max_body_bytes)
     with as_problems(), context.bodies.share() as share:
         async with predictor.admit(patience_s) as slot:
@@ -156,7 +132,7 @@ async def _answer(
             slot.line_up()
             async with CancelOnDisconnect(request.receive):
                 prediction = await predictor.predict(
-                    data, threshold=threshold, deadline=slot.deadline
+                    data, threshold=parameters.threshold, deadline=slot.deadline
                 )
                 _note(record, prediction)
                 return await _render(context, record, prediction, chosen, rle)

@@ -230,14 +230,14 @@ async def answer_problem(request: Request, error: Problem) -> Response:
     """Answer a `Problem` that a handler raised; an exception handler of Starlette."""
     record = record_of(request)
     record.code = error.code()
-    forget_frames(error)
+    _forget_frames(error)
     return problem_response(error, record.request_id)
 
 
-def forget_frames(error: BaseException | None) -> None:
+def _forget_frames(error: BaseException | None) -> None:
     """Break the circle of an exception that is a variable of a frame that it passed.
 
-    FastAPI and Pydantic make some. The frames hold the image, until the garbage collector comes.
+    FastAPI makes some. The frames hold the image, until the garbage collector comes.
     """
     while error is not None:
         error.__traceback__ = None

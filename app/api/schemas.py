@@ -1,69 +1,15 @@
-"""The JSON documents that go in and out; the OpenAPI description is made from them."""
+"""The JSON documents that go out; the OpenAPI description is made from them."""
 
-import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.negotiation import Format
 from app.inference.bundle import Manifest
 
 NOTICE: Final = "Research use only. Not a medical device."
 
 Milliseconds = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-# Python's own syntax would take `0.5_0`, `+5000` and 1e-320, which is 0 to the model. Clients that
-# compute a threshold write up to 17 digits, a few zeros before them.
-_FRACTION: Final = re.compile(r"0?\.[0-9]{1,30}")
-_WHOLE: Final = re.compile(r"[0-9]{1,18}")
-
-
-def _plain(text: object, form: re.Pattern[str]) -> object:
-    if isinstance(text, str) and not form.fullmatch(text):
-        raise ValueError("not a plain decimal number")
-    return text
-
-
-Fraction = Annotated[
-    float, Field(gt=0, lt=1), BeforeValidator(lambda text: _plain(text, _FRACTION))
-]
-"""A number over 0 and under 1 in plain decimal digits."""
-Count = Annotated[int, Field(ge=1), BeforeValidator(lambda text: _plain(text, _WHOLE))]
-"""A whole number from 1 on in plain decimal digits."""
-
-
-class _Query(BaseModel):
-    # A misspelt `threshold` that changes nothing would be a trap.
-    model_config = ConfigDict(extra="forbid")
-
-    threshold: Fraction | None = Field(
-        default=None,
-        description="Probability from which on a pixel belongs to the mask, in plain decimal "
-        "digits; the model's own operating threshold if not given.",
-    )
-
-
-class ImageQuery(_Query):
-    """Parameters of a prediction that is answered with a picture."""
-
-
-class JsonQuery(_Query):
-    """Parameters of a prediction that is answered with JSON."""
-
-    rle: Literal["list", "compressed"] = Field(
-        default="list",
-        description="Encoding of the mask: run lengths as a list, or COCO's compressed string.",
-    )
-
-
-class NegotiatedQuery(JsonQuery):
-    """Parameters of a prediction whose answer type the caller chooses."""
-
-    format: Format | None = Field(
-        default=None, description="Type of the answer; what `Accept` asks for if not given."
-    )
 
 
 class _Document(BaseModel):

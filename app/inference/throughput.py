@@ -67,10 +67,10 @@ class Throughput:
 
     def _note(self) -> None:
         """Account for the time since the last note, in which nobody came or went."""
-        now = self._clock()
-        decay = math.exp((self._noted - now) / (_BUSY_MEMORY if self._busy else _IDLE_MEMORY))
+        now, busy = self._clock(), self._busy
+        decay = math.exp((self._noted - now) / (_BUSY_MEMORY if busy else _IDLE_MEMORY))
         self._answers *= decay
         self._seconds *= decay
-        if self._busy:
+        if busy:
             self._seconds += _BUSY_MEMORY * (1.0 - decay)
         self._noted = now

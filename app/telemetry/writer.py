@@ -3,10 +3,13 @@
 import contextlib
 import logging
 import threading
-from queue import SimpleQueue
+import time
+from queue import Empty, SimpleQueue
 from typing import Final, TextIO
 
 _PATIENCE_S: Final = 1.0
+# To wake a thread for each line costs more than to write it.
+_GATHER_S: Final = 0.02
 
 
 class Writer(logging.Handler):
@@ -46,15 +49,21 @@ class Writer(logging.Handler):
 
     def _write(self) -> None:
         while True:
-            line = self._waiting.get()
-            if isinstance(line, threading.Event):
-                line.set()
-                continue
-            # Nobody reads any more: that is no reason to stop serving.
-            with contextlib.suppress(OSError, ValueError):
-                self._stream.write(line + "\n")
-                if self._waiting.empty():
-                    self._stream.flush()
+            self._put(self._waiting.get())
+            time.sleep(_GATHER_S)
+            with contextlib.suppress(Empty):
+                while True:
+                    self._put(self._waiting.get_nowait())
+
+    def _put(self, item: str | threading.Event) -> None:
+        if isinstance(item, threading.Event):
+            item.set()
+            return
+        # Nobody reads any more: that is no reason to stop serving.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(item + "\n")
+            if self._waiting.empty():
+                self._stream.flush()
 
 
 def _lost(count: int) -> logging.LogRecord:
