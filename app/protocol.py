@@ -24,7 +24,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, UnknownMethod
@@ -76,6 +76,7 @@ class Protocol(HttpToolsProtocol):
         self.app = raising_faults(self.app)
         self._limits = config.limits
         self._phase = Phase.SILENT
+        self._answering: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._begun = 0
         self._header_bytes = 0
@@ -93,8 +94,13 @@ class Protocol(HttpToolsProtocol):
         self._stop_timer()
         super().connection_lost(exc)
         self._phase = Phase.CLOSING
+        # Uvicorn tells the newest request; the one that is being answered may be an older one.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         # Circles of references wait for the garbage collector, and it stops the whole service.
-        self.cycle = None  # type: ignore[assignment]
+        self.cycle = self._answering = None  # type: ignore[assignment]
+        self.pipeline.clear()
         del self._exit
 
     def data_received(self, data: bytes) -> None:
@@ -187,6 +193,10 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._phase is Phase.ANSWERING:
             self._rest()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def shutdown(self) -> None:
         """Close after the answer in progress; called when the server stops."""

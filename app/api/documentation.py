@@ -75,7 +75,7 @@ CONNECTION_PROBLEMS: Final[tuple[type[Problem], ...]] = (
     problems.HeadersTooLarge,
 )
 
-# What a prediction can run into, in the order in which it is found out.
+# What a prediction can run into, in the order in which it is found out unless the line is full.
 PREDICT_PROBLEMS: Final = (
     problems.Unauthorized,
     problems.InvalidParameter,

@@ -62,6 +62,7 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
         single.close()
     # What is loaded stays. Left to the garbage collector, it would be walked through every few
     # seconds under load, which stops everything for a tenth of a second.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     beside = max(0.0, _time_path(engine, bundle) - best.lone)

@@ -150,7 +150,9 @@ class Predictor:
         Raises:
             QueueFull: There is no room, however long the caller would wait.
         """
-        self._admission.check(math.inf)
+        # A service that stops, or has no engine, is not full: `admit` says what it is.
+        if not self._admission.closed and self._keeper.batcher is not None:
+            self._admission.check(math.inf)
 
     @asynccontextmanager
     async def admit(self, patience: float | None = None) -> AsyncIterator[Slot]:

@@ -87,7 +87,8 @@ def _give_way() -> None:
     """
     if sys.platform == "linux":  # the only system where threads have priorities of their own
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            ours = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, ours + _NICENESS))
 
 
 def _call(future: asyncio.Future[Result], function: Callable[[], Result]) -> None:

@@ -56,14 +56,14 @@ class Writer(logging.Handler):
                     self._put(self._waiting.get_nowait())
 
     def _put(self, item: str | threading.Event) -> None:
-        if isinstance(item, threading.Event):
-            item.set()
-            return
         # Nobody reads any more: that is no reason to stop serving.
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(item + "\n")
-            if self._waiting.empty():
+            if isinstance(item, str):
+                self._stream.write(item + "\n")
+            if isinstance(item, threading.Event) or self._waiting.empty():
                 self._stream.flush()
+        if isinstance(item, threading.Event):
+            item.set()
 
 
 def _lost(count: int) -> logging.LogRecord:

@@ -51,3 +51,20 @@ async def test_a_browser_may_read_the_refusal(serving: Serving, png: bytes) -> N
         answer = await client.post("/predict", content=png, headers=origin)
     check(answer, problems.QueueFull)
     assert answer.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+
+
+async def test_a_service_that_stops_is_not_full(client: Client, png: bytes) -> None:
+    async with full(client):
+        client.context.predictor._admission.closed = True
+        check(await client.post("/predict", content=png), problems.Draining)
+    assert client.context.predictor.tally.dropped["rejected"] == 0
+
+
+async def test_a_service_without_an_engine_is_not_full(client: Client, png: bytes) -> None:
+    async with full(client):
+        batcher = client.context.predictor._keeper.batcher
+        assert batcher is not None
+        client.context.predictor._keeper.batcher = None
+        check(await client.post("/predict", content=png), problems.NotReady)
+        client.context.predictor._keeper.batcher = batcher
+    assert client.context.predictor.tally.dropped["rejected"] == 0

@@ -113,4 +113,5 @@ async def test_threads_give_way_to_the_event_loop() -> None:
     threads = Threads(1, "test")
     niceness = await threads.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0))
     threads.close()
-    assert niceness > os.getpriority(os.PRIO_PROCESS, 0)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness > ours or ours == 19

@@ -15,6 +15,7 @@ from keras import layers
 from rich.console import Console
 
 from model_training.architectures import ARCHITECTURES
+from model_training.architectures.normalization import BatchNormalization
 from model_training.pipeline import examples
 from model_training.progress import TrainingProgress
 from model_training.recipes import OPTIMIZERS, Recipe
@@ -38,7 +39,7 @@ def plain(
     features = layers.Rescaling(1 / 255)(image)
     features = layers.Conv2D(8, 5, strides=2, padding="same")(features)
     if normalise:
-        features = layers.BatchNormalization(momentum=0.5)(features)
+        features = BatchNormalization(momentum=0.5)(features)
     features = layers.UpSampling2D()(layers.Activation("relu")(features))
     return keras.Model(image, layers.Conv2D(1, 3, padding="same")(features))
 

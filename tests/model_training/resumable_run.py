@@ -13,6 +13,7 @@ from rich.console import Console
 
 from app.imaging import phantom
 from model_training.architectures import ARCHITECTURES
+from model_training.architectures.normalization import BatchNormalization
 from model_training.datasets import Frame
 from model_training.pipeline import examples
 from model_training.progress import TrainingProgress
@@ -31,7 +32,7 @@ def small(height: int, width: int, *, encoder_weights: str | None = None) -> ker
     image = keras.Input((height, width, 3))
     features = layers.Rescaling(1 / 255)(image)
     features = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(features)
-    features = layers.BatchNormalization()(features)
+    features = BatchNormalization()(features)
     features = layers.SpatialDropout2D(0.2)(features)
     features = layers.UpSampling2D()(features)
     return keras.Model(image, layers.Conv2D(1, 3, padding="same")(features))

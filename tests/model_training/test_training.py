@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from app.imaging import phantom
+from model_training.architectures.normalization import BatchNormalization
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
 from model_training.losses import boundary_loss, dice_loss
 from model_training.recipes import RECIPES
@@ -81,7 +82,7 @@ def _network() -> keras.Model:
     image = keras.Input((32, 32, 3))
     features = keras.layers.Rescaling(1 / 255)(image)
     features = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(features)
-    features = keras.layers.BatchNormalization()(features)
+    features = BatchNormalization()(features)
     return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(features))
 
 

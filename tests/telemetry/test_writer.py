@@ -61,6 +61,23 @@ def test_lines_over_the_limit_are_dropped_and_counted(sleeper: Sleeper) -> None:
     assert sleeper.getvalue().endswith("last\nmore\n")
 
 
+def test_what_is_flushed_has_left_the_process() -> None:
+    class Buffered(io.StringIO):
+        left = ""
+
+        def flush(self) -> None:
+            self.left = self.getvalue()
+
+    stream = Buffered()
+    writer = Writer(stream)
+    for number in range(3):
+        say(writer, str(number))
+        writer.flush()
+        say(writer, "more")  # while the writer gathers
+        writer.flush()
+        assert stream.left.count("\n") == 2 * (number + 1)
+
+
 def test_flush_does_not_wait_for_ever(sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.telemetry.writer._PATIENCE_S", 0.01)
     writer = Writer(sleeper, limit=1)
