@@ -61,7 +61,7 @@ def dice_loss(logits: Any, target: Any) -> Any:
 
 
 def _local_mean(image: Any, side: int) -> Any:
-    # Products with band matrices: TensorFlow's pooling of one channel took a sixth of a CPU step.
+    # Products with band matrices: TensorFlow's pooling of one channel took a fifth of a CPU step.
     height, width = int(image.shape[1]), int(image.shape[2])
     rows = tf.einsum("ij,njwc->niwc", _band(height, side), image)
     return tf.einsum("niwc,vw->nivc", rows, _band(width, side))

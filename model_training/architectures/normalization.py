@@ -10,7 +10,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer, whose training pass is TensorFlow's fused operation.
 
     Keras 3 composes it of means, squares and products, each a pass over the feature map, and so is
-    its gradient, which took a third of a step on a CPU. Outputs and gradients are the same up to
+    its gradient, which took a sixth of a step on a CPU. Outputs and gradients are the same up to
     rounding. The variance that enters the moving one is divided by N - 1 instead of N, as in
     Keras 2. Inference is that of Keras.
 
