@@ -33,7 +33,7 @@ format: ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-train: ## Train the network that ships on DATA; goes on where it was stopped
+train: ## Train the light network on DATA; goes on where it was stopped
 	@requirements/install dev
 	@$(BIN)/polypseg train --recipe $(RECIPE) --split pranet --negatives --data $(DATA) \
 		--out $(RUN) --resume

@@ -201,8 +201,8 @@ def _complain(error: Exception) -> int:
     """Write what went wrong in one line and return the exit code; raise what is not expected."""
     if isinstance(error, ModuleNotFoundError):
         typer.echo(
-            f"polypseg: {error}: install what this command needs, for example "
-            "pip install 'polypseg[train]'.",
+            f"polypseg: {error}: run requirements/install dev in the checkout, which installs "
+            "what this command needs.",
             err=True,
         )
         return 1

@@ -147,7 +147,8 @@ class Protocol(HttpToolsProtocol):
         """Count a header; what comes in any other phase is the trailer of a chunked body."""
         if self._phase is Phase.HEADERS:
             self._header_bytes += len(name) + len(value) + len(b": \r\n")
-            super().on_header(name, value)
+            # Blanks behind a value are no part of it (RFC 9112, 5.1); the parser keeps them.
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application, if its head is as it must be."""
@@ -163,6 +164,8 @@ class Protocol(HttpToolsProtocol):
             return
         if self.parser.should_upgrade():  # `_feed` leads here again
             return
+        if self.parser.get_http_version() == "1.0":  # it has no 100 Continue (RFC 9110, 10.1.1)
+            self.expect_100_continue = False
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
         self._enter(Phase.BODY, self._limits.body_s, self._body_late)
@@ -202,6 +205,11 @@ class Protocol(HttpToolsProtocol):
         """Close after the answer in progress; called when the server stops."""
         if self._phase is not Phase.CLOSING:
             super().shutdown()
+
+    def retire(self) -> None:
+        """Let the answer to the newest request be the last one, unless it has begun already."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def _close(self) -> None:
         """Close behind the last answer, once the caller has stopped sending what he began."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from app.main import create_app
 from app.memory import keep_memory_flat
 from app.protocol import Protocol
 from app.refusals import Refusals
-from app.settings import PREFIX, Settings, SettingsError
+from app.settings import PREFIX, Settings, SettingsError, unknown_variables
 from app.signals import Stop
 from app.telemetry import logs
 from app.telemetry.middleware import log_request
@@ -95,6 +96,9 @@ class Server(uvicorn.Server):
     async def _retire(self) -> None:
         """Let those who balance the load see that this one is going."""
         self._limited.last_answers = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, Protocol):
+                connection.retire()
         was_ready = self._predictor.health.ready
         self._predictor.retire()
         _log.info("stopping", extra={"fields": {"drain_delay_s": self._settings.drain_delay_s}})
@@ -127,6 +131,8 @@ def serve(settings: Settings, stop: Stop) -> int:
     listener = bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     _log.info("listening", extra={"fields": {"host": host, "port": port}})
+    for name, similar in unknown_variables(os.environ).items():
+        _log.warning("unknown setting", extra={"fields": {"variable": name, "similar": similar}})
     context: Context = app.state.context
     server = Server(configuration(app, settings), context)
     stop.listen(server.ask_to_stop)

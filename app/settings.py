@@ -4,6 +4,8 @@ The table in ``docs/operations.md`` is checked against this class by a test.
 """
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,6 +25,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.keys import Digests, parse_digests
 
 PREFIX = "POLYPSEG_"
+
+# Of training and of the tests, which are often in the same shell.
+_OTHERS = frozenset({"COMMIT", "DATA", "SCHEDULES", "SEED"})
 
 _ORIGIN = re.compile(r"https?://[^\s/,*]+")
 
@@ -185,6 +190,28 @@ def read_settings(**overrides: Any) -> Settings:
         raise SettingsError("\n".join(_sentence(e) for e in error.errors())) from None
     _ = settings.keys
     return settings
+
+
+def unknown_variables(names: Iterable[str]) -> dict[str, str | None]:
+    """Find environment variables that look like settings and are none.
+
+    A misspelt `POLYPSEG_API_KEYS` would leave the service open without a word.
+
+    Args:
+        names: Of all variables.
+
+    Returns:
+        Each of them, with the setting that it is most like; None if it is like none.
+    """
+    known = [field.upper() for field in Settings.model_fields]
+    found = {}
+    for name in sorted(names):
+        field = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or field in known or field in _OTHERS:
+            continue
+        similar = get_close_matches(field, known, 1)
+        found[name] = f"{PREFIX}{similar[0]}" if similar else None
+    return found
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -16,6 +16,7 @@ _HEADLINES = {
     "operating_dice": "Dice at the operating threshold",
     "threshold_mean_dice": "Dice over 256 thresholds",
     "ece": "calibration error",
+    "missed_rate": "frames whose polyp is missed",
     "false_alarm_rate": "false alarms",
     "operating_false_alarm_rate": "false alarms at the operating threshold",
     "tutorial_dice": "tutorial's Dice",
@@ -39,8 +40,7 @@ def model_card(manifest: Manifest) -> str:
     parity = manifest.parity_on("cpu")
     compared = (
         f"On {parity.frames} frames the probabilities of ONNX Runtime and TensorFlow differ by at "
-        f"most {parity.max_abs_difference:.1e}, and {parity.mask_disagreement:.1e} of the mask's "
-        "pixels."
+        f"most {parity.max_abs_difference:.1e}, and {_disagreement(parity.mask_disagreement)}."
         if parity
         else "The engines were not compared."
     )
@@ -74,9 +74,10 @@ every setting.{_start(training)}
 
 {_figures(manifest)}
 {_time(manifest)}
-Intervals are 95 % bootstrap intervals, drawn by video sequence. `docs/evaluation.md` defines every
-figure. In the `tutorial` and `pranet` splits every test frame of CVC-ClinicDB has near copies in
-the training set, so these figures say little about a new patient.
+Intervals are 95 %: bootstrap intervals, drawn by video sequence, and Wilson's of rates.
+`docs/evaluation.md` defines every figure. In the `tutorial` and `pranet` splits nearly every test
+frame of CVC-ClinicDB has a neighbour of the same video among the frames that trained or validated
+(`docs/data.md` counts them), so these figures say little about a new patient.
 
 ## Failure cases
 {_failures(manifest)}
@@ -99,6 +100,10 @@ The weights are for research and education only, as the terms of the data say: C
 purposes"; Bernal et al., Computerized Medical Imaging and Graphics 43, 2015) and Kvasir-SEG
 (commercial use needs prior permission; Jha et al., MMM 2020). The code is Apache-2.0.
 """
+
+
+def _disagreement(fraction: float) -> str:
+    return f"{fraction:.1e} of the mask's pixels" if fraction else "the masks in no pixel"
 
 
 def _start(training: TrainingRun) -> str:
@@ -129,10 +134,14 @@ def _datasets(keys: tuple[str, ...]) -> str:
 
 
 def _operating_point(manifest: Manifest) -> str:
-    smallest = f"under {manifest.min_area} pixels" if manifest.min_area else "of no size"
+    smallest = (
+        f"regions under {manifest.min_area} pixels are removed"
+        if manifest.min_area
+        else "no region is removed"
+    )
     point = (
         f"Operating threshold {manifest.threshold:g}, temperature {manifest.temperature:g}, "
-        f"regions {smallest} are removed."
+        f"{smallest}."
     )
     figures = manifest.metrics.get(VALIDATION)
     if figures is None:

@@ -1,7 +1,7 @@
 """The training commands of the console script: prepare, train, evaluate, export."""
 
+import dataclasses
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -69,6 +69,14 @@ def train(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default=False)
     ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            help="Input height and width, a multiple of 32, instead of the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Instead of the recipe's.", show_default=False)
     ] = None,
@@ -78,7 +86,7 @@ def train(
         typer.Option(min=1, help="Use this many frames of each part of the split: a smoke test."),
     ] = None,
 ) -> None:
-    """Train a network; every epoch is checkpointed, and --resume goes on bit for bit.
+    """Train a network; every epoch is checkpointed, and --resume goes on.
 
     On two CPU cores the tutorial takes about a minute an epoch. For example:
 
@@ -104,6 +112,10 @@ def train(
 
     if recipe not in RECIPES:
         _fail(f"--recipe is {recipe!r}; there are: {', '.join(RECIPES)}.")
+    if size and size % 32:
+        _fail(
+            f"--size is {size}: the encoder halves it five times, so it must be a multiple of 32."
+        )
     weights = None if encoder_weights == "none" else encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         _fail(f"--encoder-weights is {weights}: no such file.")
@@ -120,10 +132,12 @@ def train(
     if checkpointed and not resume:
         _fail(f"{out} holds a run: add --resume to go on with it, or name another --out.")
     settings = RECIPES[recipe]
-    settings = replace(
+    settings = dataclasses.replace(
         settings,
         epochs=epochs or settings.epochs,
         batch=batch or settings.batch,
+        height=size or settings.height,
+        width=size or settings.width,
         precision=precision.value if precision else settings.precision,
     )
     try:
@@ -183,7 +197,10 @@ def export(
     out: Annotated[
         Path, typer.Option(help="Folder of the model; its name is the model's name.")
     ] = Path("models/polyp-unet"),
-    version: Annotated[int, typer.Option(min=1, help="Replaced if it is there.")] = 1,
+    version: Annotated[int, typer.Option(min=1, help="The highest is the one served.")] = 1,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the version if it is there.")
+    ] = False,
     frames: Annotated[
         int, typer.Option(min=1, help="Frames on which the two engines are compared.")
     ] = 61,
@@ -193,7 +210,7 @@ def export(
     Temperature and operating threshold are fitted on the run's own validation frames.
     `polypseg evaluate --record` writes its figures into it afterwards. For example:
 
-        polypseg export runs/tutorial-tutorial-42 --data data
+        polypseg export runs/light-cpu-pranet-42 --data data --version 2
     """
     from app.imaging import ImageError
     from app.inference import BundleError
@@ -202,6 +219,8 @@ def export(
     from model_training.export import operating_point
     from model_training.run import Run
 
+    if (out / str(version)).exists() and not replace:
+        _fail(f"{out / str(version)} is there: name another --version or --out, or add --replace.")
     try:
         trained = Run.open(run)
         validation = read_frames(trained.manifest.validation_frames, data)

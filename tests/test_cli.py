@@ -88,8 +88,8 @@ def test_missing_extra_is_one_line(run: Run, entries: Callable[[str], None]) -> 
     code, output, errors = run("train")
     assert (code, output) == (1, "")
     assert errors == (
-        "polypseg: No module named 'no_such_package': install what this command needs, "
-        "for example pip install 'polypseg[train]'.\n"
+        "polypseg: No module named 'no_such_package': run requirements/install dev in the "
+        "checkout, which installs what this command needs.\n"
     )
     code, output, _ = run("--help")
     assert code == 0

@@ -22,6 +22,7 @@ from app.refusals import Refusals
 from app.telemetry.record import Record
 from tests.waiting import until
 
+LENGTH_2 = [(b"content-length", b"2")]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -151,6 +152,76 @@ async def test_pipelined_requests_are_answered_in_order(listening: Listening) ->
         answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + last)
         assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"3", b"2", b"0"]
         assert server.bodies == [b"abc", b"de", b""]
+
+
+async def test_answers_in_progress_become_the_last_ones(listening: Listening) -> None:
+    async with listening() as server:
+        server.hold.clear()
+        reader, writer = await server.connect()
+        writer.write(GET + GET)
+        await server.reached.wait()
+        await until(lambda: bool(server.connections[0].pipeline))
+        server.connections[0].retire()
+        server.hold.set()
+
+        answer = await asyncio.wait_for(reader.read(), 5)
+
+        first, second = answer.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert b"connection: close" not in first
+        assert b"connection: close" in second
+        writer.close()
+
+
+async def test_an_answer_that_has_begun_is_left_as_it_is(listening: Listening) -> None:
+    async with listening() as server:
+        finish = asyncio.Event()
+
+        async def begin(_scope: Scope, _receive: Receive, send: Send) -> None:
+            start = {"type": "http.response.start", "status": 200, "headers": LENGTH_2}
+            await send(start)
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+            await finish.wait()
+            await send({"type": "http.response.body", "body": b"b"})
+
+        server.answer = begin
+        reader, writer = await server.connect()
+        writer.write(GET)
+        assert b"connection: close" not in await reader.readuntil(b"\r\n\r\na")
+        server.connections[0].retire()
+        finish.set()
+        assert await reader.readexactly(1) == b"b"
+        writer.write(GET)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\nab"), 5)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+
+
+async def test_blanks_behind_a_value_are_no_part_of_it(listening: Listening) -> None:
+    async with listening() as server:
+        seen: list[tuple[bytes, bytes]] = []
+
+        async def keep(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.extend(scope["headers"])
+            await PlainTextResponse("")(scope, receive, send)
+
+        server.answer = keep
+        head = b"GET / HTTP/1.1\r\nHost: x \t\r\nX-Name:  a b \t \r\nConnection: close\r\n\r\n"
+        assert (await server.exchange(head)).startswith(b"HTTP/1.1 200 OK")
+        assert (b"host", b"x") in seen
+        assert (b"x-name", b"a b") in seen
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_only_http_1_1_is_told_to_continue(listening: Listening, version: str) -> None:
+    async with listening() as server:
+        reader, writer = await server.connect()
+        head = f"POST / HTTP/{version}\r\nHost: x\r\nConnection: close\r\n"
+        writer.write(f"{head}Expect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode())
+        if version == "1.1":
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"x")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
 
 
 async def test_silent_connection_is_closed(listening: Listening) -> None:

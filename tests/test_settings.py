@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.keys import digest
-from app.settings import PREFIX, Settings, SettingsError, read_settings
+from app.settings import PREFIX, Settings, SettingsError, read_settings, unknown_variables
 
 OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -94,6 +94,16 @@ def test_every_wrong_value_is_told() -> None:
         "POLYPSEG_PORT",
         "POLYPSEG_DEVICE",
     ]
+
+
+def test_misspelt_variables_are_found() -> None:
+    names = ["PATH", "POLYPSEG_PORT", "polypseg_host", "POLYPSEG_API_KEY", "POLYPSEG_XYZ"]
+    names += ["POLYPSEG_DATA", "POLYPSEG_SEED"]
+
+    assert unknown_variables(names) == {
+        "POLYPSEG_API_KEY": "POLYPSEG_API_KEYS",
+        "POLYPSEG_XYZ": None,
+    }
 
 
 def test_a_key_in_place_of_its_digest_is_not_repeated() -> None:

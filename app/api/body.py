@@ -215,7 +215,12 @@ class _Multipart:
     """The image is the part `file` of a form (RFC 7578); other parts are dropped as they come."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._parser = PushMultipartParser(boundary, max_segment_count=_MAX_PARTS)
+        self._parser = PushMultipartParser(
+            boundary,
+            max_segment_count=_MAX_PARTS,
+            # Any bytes are valid: of all names, ours alone matters, and it is ASCII.
+            header_charset="latin-1",
+        )
         self._chunks: list[bytes] = []
         self._found = 0
         self._inside = False

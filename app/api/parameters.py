@@ -27,6 +27,17 @@ _EXPECTED: Final = {
 }
 
 
+# Read by `app.telemetry`, for every request; any text will do.
+_REQUEST_ID: Final = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "required": False,
+    "description": "Comes back with the answer and stands in the log. What is not 1 to 64 of "
+    "`A-Z a-z 0-9 . _ ~ -` is replaced.",
+    "schema": {"type": "string"},
+}
+
+
 def _plain(text: object, form: re.Pattern[str]) -> object:
     if isinstance(text, str) and not form.fullmatch(text):
         raise ValueError("not a plain decimal number")
@@ -119,6 +130,7 @@ def describe_parameters(kind: type[Parameters]) -> dict[str, Any]:
             }
             for name, schema in properties.items()
         ]
+        + [_REQUEST_ID]
     }
 
 

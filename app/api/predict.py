@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
@@ -55,7 +56,9 @@ async def predict(request: Request) -> Response:
     `probability` the probability map, 0 to 255. All of them have the size of the image.
     """
     query = read_parameters(request, NegotiatedParameters)
-    chosen = query.format or negotiate(request.headers.get("accept"))
+    # Several lines of a header are one list (RFC 9110, 5.3).
+    accepted = ", ".join(request.headers.getlist("accept"))
+    chosen = query.format or negotiate(accepted)
     if chosen is not Format.JSON and "rle" in query.model_fields_set:
         raise InvalidParameter("Parameter 'rle' is only for JSON, which '?format=json' asks for.")
     response = await _answer(request, chosen, query, query.rle)
@@ -162,5 +165,5 @@ async def _render(
         found = prediction.segmentation
         response.headers["X-Polyp-Detected"] = str(found.area_px > 0).lower()
         response.headers["X-Mask-Area"] = str(found.area_px)
-        response.headers["X-Threshold"] = f"{found.threshold:g}"
+        response.headers["X-Threshold"] = np.format_float_positional(found.threshold, trim="0")
     return response

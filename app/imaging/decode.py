@@ -1,4 +1,4 @@
-"""Turns the bytes of an image into the RGB pixels that a browser shows."""
+"""Turns the bytes of an image into RGB pixels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLESPERPIXEL,
+    TiffImageFile,
+)
 
 from app.imaging.errors import UndecodableImage
 from app.imaging.header import Header, open_image
@@ -101,15 +108,38 @@ def _decode_opencv(data: bytes, image: ImageFile) -> NDArray[np.uint8] | None:
 def _decode_pillow(image: ImageFile) -> NDArray[np.uint8]:
     # Pillow orients a TIFF as it loads it, by XMP if by nothing else.
     image.info.pop("xmp", None)
+    if isinstance(image, TiffImageFile):
+        _check_samples(image)
     image.load()
     if image.mode in {"I", "F"}:
         raise UndecodableImage(f"The {image.format} has 32 bits a sample; send 8 or 16.")
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255.
-        return np.repeat(_to_bytes(np.asarray(image))[:, :, np.newaxis], 3, axis=2)
+        grey = _to_bytes(np.asarray(image))
+        if _zero_is_white(image):
+            grey = 255 - grey
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     if image.has_transparency_data:
         return _on_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))  # a copy: Pillow's own memory is read-only
+
+
+def _check_samples(image: TiffImageFile) -> None:
+    """Refuse what Pillow takes for something else."""
+    tags = image.tag_v2
+    bits = max(tags.get(BITSPERSAMPLE, (1,)))
+    if 8 < bits < 16:
+        raise UndecodableImage(f"The TIFF has {bits} bits a sample; send 8 or 16.")
+    apart = tags.get(PLANAR_CONFIGURATION) == 2 and tags.get(SAMPLESPERPIXEL, 1) > 1
+    if bits == 16 and apart and _coding(image)[0] == "raw":
+        raise UndecodableImage(
+            "The TIFF keeps the colours of 16-bit pixels apart; send them interleaved."
+        )
+
+
+def _zero_is_white(image: ImageFile) -> bool:
+    # Pillow minds it where there are 8 bits; like there, it is so where nothing is said.
+    return isinstance(image, TiffImageFile) and not image.tag_v2.get(PHOTOMETRIC_INTERPRETATION, 0)
 
 
 def _coding(image: ImageFile) -> tuple[str, str]:
@@ -120,8 +150,11 @@ def _coding(image: ImageFile) -> tuple[str, str]:
 
 def _hidden_grey(image: ImageFile) -> int:
     # Pillow gives the sample as stored, OpenCV has scaled the pixels to 8 bits.
-    stored = image.info["transparency"]
-    return int(stored) * {"L;2": 85, "L;4": 17}.get(_coding(image)[1], 1)
+    # Of two bytes, those that the depth does not need are to be left out.
+    depth, scale = {"1": (1, 255), "L;2": (2, 85), "L;4": (4, 17), "L": (8, 1)}.get(
+        _coding(image)[1], (16, 1)
+    )
+    return (int(image.info["transparency"]) & (1 << depth) - 1) * scale
 
 
 def _to_bytes(samples: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

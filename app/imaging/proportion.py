@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from typing import Final
 
@@ -15,6 +16,11 @@ from PIL.TiffImagePlugin import (
 )
 
 from app.imaging.errors import UndecodableImage
+
+_SCAN: Final = b"\xff\xda"
+_END: Final = b"\xff\xd9"
+# Those that a length follows, and the end. Decoders step over others (T.81, table B.1).
+_MARKER: Final = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 
 _MAX_READS: Final = 100_000
 _MAX_SCANS: Final = 50
@@ -84,9 +90,24 @@ def _check_png(data: bytes) -> None:
 
 def _check_jpeg(data: bytes) -> None:
     # Each scan of a progressive JPEG goes over all pixels, and an empty one takes a dozen bytes.
-    # Encoders write ten. The marker cannot occur within a scan.
-    if data.count(b"\xff\xda") > _MAX_SCANS:
+    # Encoders write ten. Thumbnails and what follows the image may hold the same two bytes.
+    if data.count(_SCAN) > _MAX_SCANS and _count_scans(data) > _MAX_SCANS:
         raise UndecodableImage("The JPEG consists of too many scans.")
+
+
+def _count_scans(data: bytes) -> int:
+    """Count the scans from the beginning to the end of the (first) image, or to too many."""
+    position, scans = 2, 0
+    for _ in range(_MAX_READS):
+        marker = _MARKER.search(data, position)
+        if marker is None or marker[0] == _END:
+            return scans
+        scans += marker[0] == _SCAN
+        if scans > _MAX_SCANS:
+            return scans
+        # A segment states its length; what follows that of a scan is pixels up to the next marker.
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
+    raise UndecodableImage("The image consists of too many pieces.")
 
 
 def _check_tiff(data: bytes) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app import STARTED
 from app.inference.batcher import Batcher
+from app.inference.cores import available_cores
 from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
@@ -39,6 +40,7 @@ class Keeper:
     Attributes:
         loaded: The engine in use, or the last one; None until one is loaded.
         batcher: The queue to the engine; None while there is none.
+        ahead: Room for the images that are decoded for it, or being decoded.
         settled: Set when the first engine is ready, and on failure.
         failed: Set when there is no engine and there will be none.
     """
@@ -51,6 +53,7 @@ class Keeper:
         self._reason = "The model is being loaded."
         self.loaded: Loaded | None = None
         self.batcher: Batcher[NDArray[np.uint8], Inferred] | None = None
+        self.ahead = asyncio.Semaphore(1)
         self._lost_at = -math.inf
         self.settled = asyncio.Event()
         self.failed = asyncio.Event()
@@ -133,6 +136,7 @@ class Keeper:
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
         self.loaded, self.batcher = loaded, batcher
+        self.ahead = asyncio.Semaphore(self.two_batches + available_cores())
         self._enter(
             State.READY,
             f"{loaded.reason}; {how.summary}",

@@ -17,7 +17,7 @@ from app.inference.admission import RETRY_SECONDS, Admission, Place
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores
-from app.inference.errors import EngineLost, NotReady, StartError
+from app.inference.errors import DeadlineExceeded, EngineLost, NotReady, StartError
 from app.inference.health import Health, State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded, load
@@ -169,7 +169,7 @@ class Predictor:
             QueueFull: There is more to do than can be done in time, or in the caller's time.
         """
         if not self._admission.closed:
-            _ = self._batcher  # no use in waiting for an engine that is not there
+            self._require_engine(admitted=False)  # no use in waiting for one that is not there
         patience = self._deadline if patience is None else patience
         with self._admission.enter(patience) as place:
             yield Slot(asyncio.get_running_loop().time() + patience, place)
@@ -195,8 +195,9 @@ class Predictor:
         manifest = self.bundle.manifest
         began = time.perf_counter()
         with self._throughput.work(answers=False):
-            header, pixels, decoding = await self._pixels.submit(partial(self._decode, data))
-            answer = await self._infer(pixels, deadline)
+            async with self._turn(deadline):
+                header, pixels, decoding = await self._pixels.submit(partial(self._decode, data))
+                answer = await self._infer(pixels, deadline)
         elapsed = time.perf_counter() - began
         return Prediction(
             header=header,
@@ -248,23 +249,46 @@ class Predictor:
             threads=loaded.measurement.threads if loaded else None,
         )
 
+    @asynccontextmanager
+    async def _turn(self, deadline: float) -> AsyncIterator[None]:
+        """Wait until the engine will soon take one more image; until then it stays encoded.
+
+        To decode is work, too: it would be done in vain for who leaves or comes too late.
+        """
+        ahead = self._keeper.ahead
+        try:
+            await ahead.acquire()
+        except asyncio.CancelledError:
+            self.tally.dropped["cancelled"] += 1
+            raise
+        try:
+            if deadline <= asyncio.get_running_loop().time():
+                self.tally.dropped["expired"] += 1
+                raise DeadlineExceeded("The deadline passed in the queue.")
+            self._require_engine()
+            yield
+        finally:
+            ahead.release()
+
     def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8], float]:
         began = time.perf_counter()
         image = decode(data, max_pixels=self._max_pixels)
-        pixels = prepare(image, self.bundle.manifest)
-        return image.header, pixels, time.perf_counter() - began
+        header, pixels = image.header, prepare(image, self.bundle.manifest)
+        del image  # to give so much memory back takes a while, which is part of the decoding
+        return header, pixels, time.perf_counter() - began
 
     async def _infer(self, pixels: NDArray[np.uint8], deadline: float) -> Inferred:
         try:
-            return await self._batcher.submit(pixels, deadline)
+            return await self._require_engine().submit(pixels, deadline)
         except EngineLost as error:
             raise NotReady(str(error), RETRY_SECONDS) from error
 
-    @property
-    def _batcher(self) -> Batcher[NDArray[np.uint8], Inferred]:
-        if self._keeper.batcher is None:
+    def _require_engine(self, *, admitted: bool = True) -> Batcher[NDArray[np.uint8], Inferred]:
+        batcher = self._keeper.batcher
+        if batcher is None or batcher.lost.done():
+            self.tally.dropped["failed"] += admitted
             raise NotReady(self._keeper.reason, RETRY_SECONDS)
-        return self._keeper.batcher
+        return batcher
 
 
 def _timed(

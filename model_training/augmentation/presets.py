@@ -60,4 +60,56 @@ ROBUST = Augmentation(
 )
 """For networks that must work in hospitals and with cameras that no training frame comes from."""
 
-AUGMENTATIONS = {"none": Augmentation(), "robust": ROBUST}
+MODERATE = Augmentation(
+    geometry=Geometry(
+        flip=0.5,
+        probability=0.75,
+        rotation=180.0,
+        scale_min=0.75,
+        scale_max=1.35,
+        aspect=1.15,
+        shear=0.06,
+        translation=0.06,
+        perspective=0.06,
+        elastic=0.006,
+    ),
+    scene=Scene(
+        illumination=0.1,
+        illumination_strength=0.2,
+        highlights=0.08,
+        highlights_size=0.012,
+        cutouts=0.05,
+        cutouts_size=0.1,
+    ),
+    colour=Colour(
+        probability=0.6,
+        exposure=0.3,
+        brightness=0.04,
+        contrast=1.15,
+        gamma=1.15,
+        saturation=0.25,
+        hue=5.0,
+        white_balance=0.15,
+        cast=0.02,
+        cast_strength=0.3,
+        narrow_band=0.015,
+    ),
+    optics=Optics(blur=0.1, blur_size=0.01, fringes=0.02, fringes_size=0.012),
+    signal=Signal(
+        resample=0.08,
+        resample_min=0.5,
+        noise=0.1,
+        noise_deviation=8.0,
+        interlace=0.01,
+        interlace_shift=0.012,
+        sharpen=0.05,
+        sharpen_amount=0.8,
+        jpeg=0.15,
+        jpeg_quality_min=40,
+        jpeg_quality_max=90,
+    ),
+    surround=Surround(border=0.1, border_size=0.18, inset=0.04, inset_size=0.25, text=0.04),
+)
+"""To end with: what it leaves plain is plain enough to be fitted as it is."""
+
+AUGMENTATIONS = {"none": Augmentation(), "moderate": MODERATE, "robust": ROBUST}

@@ -199,7 +199,10 @@ def _command_line(
 
 
 def _missing(error: ModuleNotFoundError) -> str:
-    return f"'polypseg evaluate' needs the extra 'train': {error.name} is not installed."
+    return (
+        f"{error.name} is not installed: run requirements/install dev in the checkout, which "
+        "installs what this command needs."
+    )
 
 
 def _fail(sentence: str) -> NoReturn:

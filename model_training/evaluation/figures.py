@@ -46,7 +46,8 @@ def polyp_figures(
         `dice`, `iou`, `recall`, `precision`, `mae`: means over frames at source size, threshold
         0.5. `pooled_dice`, `pooled_recall`, `pooled_precision`: over the pixels of all frames.
         `operating_dice`: mean Dice at the manifest's threshold. `threshold_mean_dice`: over 256
-        thresholds. `ece`: expected calibration error. With `batch`: `tutorial_dice`,
+        thresholds. `ece`: expected calibration error. `missed_rate`: share of frames in whose mask
+        no pixel of a polyp is marked. With `batch`: `tutorial_dice`,
         `tutorial_recall`, `tutorial_precision` at the model's input size. If shards were scored:
         `shard_dice`, the mean Dice on their images, and `shard_cost`, what is lost by that.
     """
@@ -103,10 +104,13 @@ def polyp_figures(
             values["shard_cost"] = dice - values["shard_dice"]
         return values
 
-    return Figures(
-        values=compute(np.arange(len(scores))),
-        intervals=bootstrap_intervals(compute, [score.sequence for score in scores], bootstrap),
-    )
+    intervals = bootstrap_intervals(compute, [score.sequence for score in scores], bootstrap)
+    values = compute(np.arange(len(scores)))
+    missed = sum(score.mask.true_positive == 0 for score in scores)
+    values["missed_rate"] = missed / len(scores)
+    if intervals:  # a bootstrap of none among a hundred would claim certainty
+        intervals = intervals | {"missed_rate": wilson_interval(missed, len(scores))}
+    return Figures(values, intervals)
 
 
 def negative_figures(scores: Sequence[FrameScore]) -> Figures:

@@ -55,7 +55,7 @@ class Record(_Model):
 
     Attributes:
         bundle: Name and version.
-        model_sha256: Of its ONNX model; figures that are recorded in a manifest do not change it.
+        weights_sha256: Of its ONNX model; figures that are recorded in a manifest do not change it.
         recipe: Of the training run.
         seed: Likewise.
         split: Likewise.
@@ -72,7 +72,7 @@ class Record(_Model):
     """
 
     bundle: str
-    model_sha256: str
+    weights_sha256: str
     recipe: str
     seed: int
     split: str
@@ -144,7 +144,7 @@ def keep(folder: Path, evaluation: Evaluation) -> Kept:
     }
     record = Record(
         bundle=f"{manifest.name}/{manifest.version}",
-        model_sha256=manifest.files.get(ONNX_MODEL) or manifest.files[SAVED_MODEL],
+        weights_sha256=manifest.files.get(ONNX_MODEL) or manifest.files[SAVED_MODEL],
         recipe=training.recipe,
         seed=training.seed,
         split=training.split,

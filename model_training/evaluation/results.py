@@ -27,6 +27,7 @@ LABELS = {
     "pooled_precision": "pooled precision",
     "operating_dice": "operating Dice",
     "threshold_mean_dice": "Dice over 256 thresholds",
+    "missed_rate": "frames whose polyp is missed",
     "ece": "calibration error",
     "tutorial_dice": "tutorial's Dice",
     "tutorial_recall": "tutorial's recall",

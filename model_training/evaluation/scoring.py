@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from app.imaging import ImageError, compress_rle, encode_rle, segment, upsample
 from app.inference import Engine, Manifest, predict_image
@@ -36,7 +37,8 @@ class FrameScore:
         mask: That mask against the truth.
         operating: The mask at the manifest's own threshold against the truth.
         mean_absolute_error: Of the probability map, source size.
-        threshold_mean_dice: Mean Dice over 256 thresholds, source size.
+        threshold_mean_dice: Mean Dice over 256 thresholds, source size, of the map before the
+            temperature.
         score: Highest probability in the mask, or in the frame when the mask is empty.
         input_mask: Threshold 0.5 against the truth, both at the model's input size.
         input_overlap: Soft overlap at the model's input size.
@@ -130,7 +132,9 @@ def score_frame(
         mask=confusion(at_half.mask, truth),
         operating=confusion(operating.mask, truth),
         mean_absolute_error=mean_absolute_error(probability, truth),
-        threshold_mean_dice=threshold_mean_dice(probability, truth),
+        threshold_mean_dice=threshold_mean_dice(
+            upsample(untempered(small, manifest.temperature), *truth.shape), truth
+        ),
         score=at_half.score,
         input_mask=confusion((small >= THRESHOLD).astype(np.uint8), small_truth),
         input_overlap=soft_overlap(small, small_truth),
@@ -138,6 +142,18 @@ def score_frame(
         infer_ms=tap.seconds * 1000,
         shard=None if shard_image is None else _score_shard(engine, manifest, shard_image, truth),
     )
+
+
+def untempered(probability: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return a map as it was before its logits were divided by a temperature.
+
+    Args:
+        probability: Float32 in [0, 1].
+        temperature: Above 0.
+    """
+    if temperature == 1.0:
+        return probability
+    return np.asarray(expit(logit(np.float64(probability)) * temperature), np.float32)
 
 
 def _score_shard(

@@ -107,6 +107,15 @@ async def test_any_bytes_as_a_form_are_an_image_or_a_problem(data: bytes, cuts: 
         await read(Framing(b"b", None), split(b"--b\r\n" + data, cuts))
 
 
+async def test_names_of_any_encoding_are_ignored() -> None:
+    data = (
+        b'--b\r\nContent-Disposition: form-data; name="caf\xe9"\r\n\r\nnote\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xff\xe9.jpg"\r\n\r\n'
+        b"image\r\n--b--\r\n"
+    )
+    assert await read(Framing(b"b", None), [data]) == b"image"
+
+
 async def test_what_follows_the_form_is_ignored() -> None:
     boundary, data = form(files={"file": ("a", b"image")})
     assert await read(Framing(boundary, None), [data, b"epilogue", b"more"]) == b"image"

@@ -100,12 +100,13 @@ def test_statuses_of_predictions(description: dict[str, Any]) -> None:
 
 def test_ranges_of_parameters(description: dict[str, Any]) -> None:
     parameters = {
-        parameter["name"]: parameter["schema"]["anyOf"][0]
+        parameter["name"]: parameter["schema"].get("anyOf", [parameter["schema"]])[0]
         for parameter in operations(description)["predict_png"]["parameters"]
     }
     assert parameters == {
         "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "X-Request-Timeout-Ms": {"type": "integer", "minimum": 1},
+        "X-Request-Id": {"type": "string"},
     }
 
 

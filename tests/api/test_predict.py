@@ -145,6 +145,15 @@ async def test_negotiated_and_single_operations_agree(
         assert single.content == chosen.content
 
 
+async def test_several_lines_of_accept_are_one_list(client: Client, png: bytes) -> None:
+    lines = [("Accept", "image/png;q=0.1"), ("Accept", "text/html"), ("Accept", "application/json")]
+
+    answer = await client.post("/predict", content=png, headers=lines)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+
+
 async def test_format_wins_over_accept(client: Client, png: bytes) -> None:
     answer = await client.post(
         "/predict?format=png", content=png, headers={"Accept": "application/json"}
@@ -201,6 +210,13 @@ async def test_all_polyp_starts_with_a_run_of_no_background(client: Client) -> N
     red = encode(np.full((20, 30, 3), (255, 0, 0), np.uint8))
     document = (await client.post("/predict/json", content=red)).json()
     assert document["mask"]["counts"] == [0, 600]
+
+
+@pytest.mark.parametrize("threshold", ["0.5", "0.99999999", "0.1234567", "0.00001"])
+async def test_threshold_comes_back_as_it_went(client: Client, png: bytes, threshold: str) -> None:
+    answer = await client.post("/predict", content=png, params={"threshold": threshold})
+
+    assert answer.headers["X-Threshold"] == threshold
 
 
 async def test_threshold_moves_the_mask(client: Client, png: bytes) -> None:

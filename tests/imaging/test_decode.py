@@ -124,12 +124,14 @@ def test_grey_png_of_every_depth(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
-def test_grey_png_with_a_transparent_value(depth: int) -> None:
+@pytest.mark.parametrize("surplus", [0, 0xFFFF])
+def test_grey_png_with_a_transparent_value(depth: int, surplus: int) -> None:
     samples = RANDOM.integers(0, 2**depth, (13, 19))
     hidden = int(samples.max())
     assert hidden > 0
     expected = np.where(samples == hidden, 0, np.round(samples * 255 / (2**depth - 1)))
-    data = png(samples, depth, 0, (b"tRNS", struct.pack(">H", hidden)))
+    stored = hidden | surplus >> depth << depth  # decoders look at as many bits as there are
+    data = png(samples, depth, 0, (b"tRNS", struct.pack(">H", stored)))
     assert _apart(decode(data).pixels, _rgb(expected)) <= 1
 
 
@@ -252,9 +254,44 @@ def test_tiff_of_16_bits_is_scaled_not_clipped(channels: int, lzw: bool) -> None
     assert _apart(decode(bytes(data)).pixels, scaled) <= 2
 
 
-def test_tiff_where_zero_is_white() -> None:
-    tags: dict[int, int | tuple[int, ...]] = {256: 68, 257: 48, 258: 8, 259: 1, 262: 0, 273: 8}
-    assert np.array_equal(decode(tiff(tags, GREY.tobytes())).pixels, 255 - _rgb(GREY))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("stated", [True, False])
+def test_tiff_where_zero_is_white(dtype: type[np.unsignedinteger[Any]], stated: bool) -> None:
+    bits = np.iinfo(dtype).bits
+    samples = GREY.astype(dtype) * dtype(np.iinfo(dtype).max // 255)
+    tags: dict[int, int | tuple[int, ...]] = {256: 68, 257: 48, 258: bits, 259: 1, 273: 8}
+    tags |= {262: 0} if stated else {}
+    assert np.array_equal(decode(tiff(tags, samples.tobytes())).pixels, 255 - _rgb(GREY))
+
+
+def test_tiff_of_12_bits_is_refused() -> None:
+    tags: dict[int, int | tuple[int, ...]] = {256: 68, 257: 48, 258: 12, 259: 1, 262: 1, 273: 8}
+    with pytest.raises(UndecodableImage) as caught:
+        decode(tiff(tags, bytes(68 * 48 * 3 // 2)))
+    assert str(caught.value) == "The TIFF has 12 bits a sample; send 8 or 16."
+
+
+def test_tiff_of_16_bits_with_its_colours_apart_is_refused_if_pillow_scrambles_it() -> None:
+    planes = [np.ascontiguousarray(PICTURE[..., channel]) for channel in range(3)]
+    height, width = planes[0].shape
+
+    def planar(bits: int, *, deflated: bool = False) -> bytes:
+        wide = [plane.astype(np.uint16) * 257 if bits == 16 else plane for plane in planes]
+        strips = [plane.tobytes() for plane in wide]
+        strips = [zlib.compress(strip) for strip in strips] if deflated else strips
+        lengths = tuple(len(strip) for strip in strips)
+        starts = tuple(8 + sum(lengths[:number]) for number in range(3))
+        tags: dict[int, int | tuple[int, ...]] = {256: width, 257: height, 258: (bits,) * 3}
+        tags |= {259: 8 if deflated else 1, 262: 2, 273: starts, 277: 3, 279: lengths, 284: 2}
+        return tiff(tags, b"".join(strips))
+
+    assert np.array_equal(decode(planar(8)).pixels, PICTURE)
+    assert np.array_equal(decode(planar(16, deflated=True)).pixels, PICTURE)
+    with pytest.raises(UndecodableImage) as caught:
+        decode(planar(16))
+    assert str(caught.value) == (
+        "The TIFF keeps the colours of 16-bit pixels apart; send them interleaved."
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])

@@ -125,6 +125,31 @@ def test_jpeg_of_countless_scans() -> None:
     assert str(caught.value) == "The JPEG consists of too many scans."
 
 
+def test_scans_cannot_hide_behind_a_marker_without_a_length() -> None:
+    whole = encode(PICTURE, "JPEG", progressive=True)
+    begin = whole.index(b"\xff\xda")
+    first = whole[begin : begin + 2 + int.from_bytes(whole[begin + 2 : begin + 4])]
+    restarts = b"\xff\xdd\0\4\0\1"
+    empty = bytes([0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 1, 0x10])
+    # With restarts, a decoder steps over FF 02 and goes on with the next marker.
+    hidden = b"\xff\x02\xff\xff" + 60 * empty
+
+    with pytest.raises(UndecodableImage) as caught:
+        decode(whole[:begin] + restarts + first + b"\0" + hidden + whole[-2:])
+
+    assert str(caught.value) == "The JPEG consists of too many scans."
+
+
+def test_scans_are_counted_where_the_image_is() -> None:
+    whole = encode(PICTURE, "JPEG", progressive=True)
+    marks = 60 * b"\xff\xda"
+    thumbnail = b"\xff\xef" + struct.pack(">H", 2 + len(marks)) + marks
+    expected = decode(whole).pixels
+
+    for data in (whole + marks, whole + 9 * whole, whole[:2] + thumbnail + whole[2:]):
+        assert np.array_equal(decode(data).pixels, expected)
+
+
 def test_tiff_of_countless_strips() -> None:
     honest = _tiff(width=1, height=60, offsets=tuple(range(8, 68)), rows=1)
     assert np.array_equal(decode(honest).pixels, np.zeros((60, 1, 3)))

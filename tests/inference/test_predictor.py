@@ -233,6 +233,65 @@ async def test_callers_that_leave_are_never_run_and_the_next_is_served(tiny: Bun
         assert len(house.engine.sizes) - before <= 3
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Room for three decoded images, wherever this runs: two batches of one, and one a core."""
+    monkeypatch.setattr("app.inference.keeper.available_cores", lambda: 1)
+    return 3
+
+
+async def test_an_image_is_decoded_when_the_engine_can_soon_take_it(
+    tiny: Bundle, narrow: int
+) -> None:
+    house = House(tiny, rate=1000.0)
+    picture, garbage = png(np.full((64, 64, 3), 128, np.uint8)), b"no image"
+    async with serving(house.predictor) as predictor:
+        # What cannot be decoded is found out at once, as long as there is room.
+        with pytest.raises(ImageError):
+            await house.answer(garbage)
+        house.hold()
+        line = [asyncio.create_task(house.answer(picture)) for _ in range(3 * narrow)]
+        left = asyncio.create_task(house.answer(garbage))
+        late = asyncio.create_task(
+            predictor.predict(garbage, deadline=asyncio.get_running_loop().time() + 0.01)
+        )
+        last = asyncio.create_task(house.answer(garbage))
+        await house.held()
+        await asyncio.sleep(0.02)  # for the deadline to pass
+        assert not any(task.done() for task in (left, late, last))
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        assert predictor.tally.dropped == {"cancelled": 1}
+
+        house.engine.free.set()
+        await asyncio.gather(*line)
+
+        with pytest.raises(DeadlineExceeded):
+            await late
+        with pytest.raises(ImageError):
+            await last
+        assert predictor.tally.dropped == {"cancelled": 1, "expired": 1}
+        await house.answer(picture)  # every place was given back
+
+
+async def test_what_waits_for_a_lost_engine_is_not_decoded(tiny: Bundle, narrow: int) -> None:
+    house = House(tiny, rate=1000.0)
+    picture = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        house.hold()
+        line = [asyncio.create_task(house.answer(picture)) for _ in range(narrow)]
+        await house.held()
+        line += [asyncio.create_task(house.answer(b"no image")) for _ in range(20)]
+        await asyncio.sleep(0)
+        await predictor.close()
+        house.engine.free.set()
+
+        answers = await asyncio.gather(*line, return_exceptions=True)
+
+        assert [type(answer) for answer in answers] == [NotReady] * len(line)
+        assert predictor.tally.dropped == {"failed": len(line)}
+
+
 async def test_failed_run_shows_in_health_and_the_service_goes_on(tiny: Bundle) -> None:
     house = House(tiny)
     data = png(np.zeros((8, 8, 3), np.uint8))

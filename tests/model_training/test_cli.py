@@ -62,6 +62,18 @@ def test_training_from_shards_and_going_on_when_it_is_done(shards: Path, tmp_pat
     assert "was made with another seed" in other.output
 
 
+def test_an_input_size_of_its_own_is_that_of_the_run(shards: Path, tmp_path: Path) -> None:
+    train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
+    out = tmp_path / "run"
+
+    result = polypseg(*train, "--size", 64, "--epochs", 1, "--out", out)
+
+    assert result.exit_code == 0, result.output
+    recipe = json.loads((out / "manifest.json").read_text())["recipe"]
+    assert (recipe["height"], recipe["width"]) == (64, 64) != (RECIPE.height, RECIPE.width)
+    assert (recipe["epochs"], recipe["batch"]) == (1, RECIPE.batch)
+
+
 def test_a_batch_that_the_gpus_cannot_share_is_refused_before_a_run_is_made(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +93,7 @@ def test_a_batch_that_the_gpus_cannot_share_is_refused_before_a_run_is_made(
     ("arguments", "sentence"),
     [
         (("--recipe", "unknown"), "--recipe is 'unknown'; there are: "),
+        (("--size", "48"), "--size is 48: "),
         (("--encoder-weights", "nowhere.h5"), "--encoder-weights is nowhere.h5: no such file."),
         (("--encoder-weights", "none", "--split", "unknown"), "There is no split 'unknown'"),
         (("--encoder-weights", "none", "--shards", "nowhere"), "nowhere"),

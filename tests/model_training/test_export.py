@@ -215,6 +215,18 @@ def test_the_command_fits_on_the_frames_that_the_run_names(run: Run, tmp_path: P
     assert parity is not None
     assert parity.frames == 1
 
+    card = tmp_path / "polyp-unet" / "1" / "model_card.md"
+    card.write_text("precious")
+    again = CliRunner().invoke(cli, [str(word) for word in words])
+    kept = card.read_text()
+    replaced = CliRunner().invoke(cli, [*map(str, words), "--replace"])
+
+    assert again.exit_code == 2
+    assert "is there: name another --version or --out" in again.output.replace("\n", " ")
+    assert kept == "precious"
+    assert replaced.exit_code == 0, replaced.output
+    assert card.read_text() != "precious"
+
 
 def test_a_run_whose_frames_are_not_there_is_one_sentence(run: Run, tmp_path: Path) -> None:
     write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1"])

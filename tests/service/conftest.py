@@ -17,12 +17,20 @@ import numpy as np
 import pytest
 
 from app.imaging import phantom
+from app.settings import PREFIX
 from tests.bundles import write_tiny_bundle
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "app", "serve"]
 HELD = [sys.executable, "-m", "tests.service.held", "serve"]
+
+
+def _without_settings() -> dict[str, str]:
+    """Return the environment, but for settings of whoever runs the tests."""
+    return {
+        name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)
+    }
 
 
 class Service:
@@ -36,7 +44,7 @@ class Service:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "POLYPSEG_PORT": "0", **environment},
+                env={**_without_settings(), "POLYPSEG_PORT": "0", **environment},
                 stdout=log,
                 stderr=errors,
             )

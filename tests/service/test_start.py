@@ -150,3 +150,13 @@ def test_light_and_fast_parts_are_used(start: Start) -> None:
     maps = Path(f"/proc/{service.process.pid}/maps").read_text()
     assert "uvloop" in maps
     assert "tensorflow" not in maps
+
+
+def test_a_misspelt_setting_is_reported_without_its_value(start: Start) -> None:
+    service = start(api_key="secret").wait_ready()
+
+    (line,) = [line for line in service.lines if line["event"] == "unknown setting"]
+
+    assert line["level"] == "warning"
+    assert (line["variable"], line["similar"]) == ("POLYPSEG_API_KEY", "POLYPSEG_API_KEYS")
+    assert "secret" not in str(service.lines)

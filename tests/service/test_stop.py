@@ -52,6 +52,7 @@ def test_readiness_goes_while_the_door_is_open(
     wait_until(lambda: httpx.get(service.url("/health")).json()["queue"]["depth"] == 2)
     service.release("running")
     assert [answer.result().status_code for answer in answers] == [200, 200]
+    assert [answer.result().headers["Connection"] for answer in answers] == ["close", "close"]
 
 
 def test_accepted_requests_are_answered_behind_the_closed_door(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.imaging import phantom
-from model_training.augmentation import AUGMENTATIONS, ROBUST, Augmentation
+from model_training.augmentation import AUGMENTATIONS, MODERATE, ROBUST, Augmentation
 from tests.model_training.augmentation.drawn import blob
 
 ALWAYS = Augmentation(
@@ -28,7 +28,9 @@ def test_all_off_is_the_identity() -> None:
     np.testing.assert_array_equal(target, mask)
 
 
-@pytest.mark.parametrize("augmentation", [ROBUST, ALWAYS], ids=["robust", "always"])
+@pytest.mark.parametrize(
+    "augmentation", [MODERATE, ROBUST, ALWAYS], ids=["moderate", "robust", "always"]
+)
 @pytest.mark.parametrize("shape", [(256, 256), (97, 131), (32, 48)])
 def test_shape_type_and_range_are_kept(augmentation: Augmentation, shape: tuple[int, int]) -> None:
     image, mask = blob(*shape)
@@ -46,13 +48,26 @@ def test_shape_type_and_range_are_kept(augmentation: Augmentation, shape: tuple[
     np.testing.assert_array_equal(mask, kept[1])
 
 
-@pytest.mark.parametrize("augmentation", [ROBUST, ALWAYS], ids=["robust", "always"])
+@pytest.mark.parametrize(
+    "augmentation", [MODERATE, ROBUST, ALWAYS], ids=["moderate", "robust", "always"]
+)
 def test_equal_seeds_give_equal_examples(augmentation: Augmentation) -> None:
     image, mask = blob()
     for seed in range(15):
         first, second = (augmentation(image, mask, np.random.default_rng(seed)) for _ in range(2))
         np.testing.assert_array_equal(first[0], second[0])
         np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_moderate_changes_less_than_robust() -> None:
+    # A grey plane stays one under every warp: what differs is what was done to its colours.
+    image, empty = np.full((96, 96, 3), 128, np.uint8), np.zeros((96, 96), np.uint8)
+
+    def change(augmentation: Augmentation) -> float:
+        made = (augmentation(image, empty, np.random.default_rng(n))[0] for n in range(200))
+        return float(np.mean([np.abs(one.astype(int) - 128).mean() for one in made]))
+
+    assert 0 < change(MODERATE) < 0.6 * change(ROBUST)
 
 
 def test_other_seeds_give_other_examples() -> None:

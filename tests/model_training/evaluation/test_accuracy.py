@@ -47,7 +47,7 @@ def test_records_hold_no_image() -> None:
 
 def test_what_ships_was_recorded() -> None:
     """Figures in the manifest of a bundle are those of the record of its model."""
-    records = {kept.record.model_sha256: kept.record for kept in read_records(ROOT / "records")}
+    records = {kept.record.weights_sha256: kept.record for kept in read_records(ROOT / "records")}
     for root in (ROOT / "models").iterdir():
         manifest = load_bundle(root).manifest
         record = records.get(manifest.files["model.onnx"])

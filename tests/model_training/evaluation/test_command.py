@@ -245,4 +245,4 @@ def test_a_missing_extra_is_one_line(module: str, bundle_of: BundleOf, data: Pat
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "needs the extra 'train'" in done.stderr
+    assert "run requirements/install dev" in done.stderr

@@ -34,7 +34,23 @@ def test_means_and_pools(make_score: MakeScore) -> None:
         "operating_dice": pytest.approx((1 + 600 / 700) / 2),
         "threshold_mean_dice": pytest.approx(0.5),
         "ece": 0.0,
+        "missed_rate": 0.0,
     }
+
+
+def test_a_polyp_of_which_no_pixel_is_marked_is_missed(make_score: MakeScore) -> None:
+    scores = [
+        make_score("marked elsewhere", counts=(0, 50, 20)),
+        make_score("nothing marked", counts=(0, 0, 20)),
+        make_score("touched", counts=(1, 50, 19)),
+        make_score("found", counts=(20, 0, 0)),
+    ]
+
+    figures = polyp_figures(scores, bootstrap=FEW)
+
+    assert figures.values["missed_rate"] == 0.5
+    low, high = figures.intervals["missed_rate"]
+    assert 0 < low < 0.5 < high < 1
 
 
 def test_the_cost_of_shards_is_a_difference_on_the_same_frames(make_score: MakeScore) -> None:

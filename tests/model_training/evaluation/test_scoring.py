@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
+from scipy.special import expit, logit
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from app.imaging import resize
@@ -18,7 +19,7 @@ from model_training.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
-from model_training.evaluation.scoring import Tap, score_frame
+from model_training.evaluation.scoring import Tap, score_frame, untempered
 from tests.bundles import tiny_probability, write_tiny_bundle
 
 
@@ -67,6 +68,26 @@ def test_figures_at_input_size(frame: Frame, bundle: Bundle, engine: Engine) -> 
     flat = target.ravel(), (small >= 0.5).ravel()
     assert score.input_mask.recall == pytest.approx(recall_score(*flat))
     assert score.input_mask.precision == pytest.approx(precision_score(*flat))
+
+
+def test_a_temperature_changes_no_dice(frame: Frame, bundle: Bundle, engine: Engine) -> None:
+    class Tempered(Tap):
+        def infer(self, images: np.ndarray) -> np.ndarray:
+            maps = np.float64(super().infer(images))
+            return np.asarray(expit(logit(maps) / 2.5), np.float32)
+
+    plain = score_frame(engine, bundle.manifest, frame)
+    manifest = bundle.manifest.model_copy(update={"temperature": 2.5})
+    tempered = score_frame(Tempered(engine), manifest, frame)
+
+    assert tempered.mean_absolute_error != pytest.approx(plain.mean_absolute_error, rel=0.01)
+    assert tempered.threshold_mean_dice == pytest.approx(plain.threshold_mean_dice, abs=1e-3)
+
+
+def test_a_saturated_map_stays_one() -> None:
+    certain = np.array([[0.0, 1.0, 0.5]], np.float32)
+
+    np.testing.assert_array_equal(untempered(certain, 2.5), certain)
 
 
 def test_small_regions_are_removed_as_the_service_does(
