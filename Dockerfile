@@ -9,15 +9,24 @@
 
 ARG BASE=debian:trixie-slim
 
-# What every image runs on: Debian's Python, an init, a user who owns nothing.
-FROM ${BASE} AS runtime
-RUN apt-get update \
+# Debian with what every image runs: its Python, an init, a user who owns nothing. No manuals, no
+# translations and no rights that a program may gain, whatever the base came with.
+FROM ${BASE} AS system
+RUN apt-get update -o APT::Update::Error-Mode=any \
     && DEBIAN_FRONTEND=noninteractive apt-get upgrade --yes \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 tini \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/* \
+    && apt-get clean \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/* /var/log/* \
+        /usr/share/info/* /usr/share/locale/* /usr/share/man/* \
+    && find /usr/share/doc -type f ! -name copyright -delete \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && groupadd --gid 10001 polypseg \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin polypseg \
-    && install --directory --owner=polypseg --group=polypseg /var/cache/polypseg
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin polypseg
+
+# The same in one layer: a base that is older than Debian's fixes leaves no second copy behind.
+FROM scratch AS runtime
+COPY --from=system / /
+RUN install --directory --owner=polypseg --group=polypseg /var/cache/polypseg
 COPY deploy/healthcheck.py /opt/healthcheck.py
 ENV PATH=/opt/polypseg/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -34,10 +43,10 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python3", "-I", "-S", "/opt/healthcheck.py"]
 
 # Where packages are installed; nothing of it is run later but /opt/polypseg.
-FROM runtime AS build
-USER root
+FROM system AS build
 WORKDIR /build
-RUN apt-get update \
+ENV PATH=/opt/polypseg/bin:/usr/sbin:/usr/bin:/sbin:/bin
+RUN apt-get update -o APT::Update::Error-Mode=any \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
         binutils ca-certificates python3-venv \
     && rm -rf /var/lib/apt/lists/*

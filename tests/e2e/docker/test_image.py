@@ -25,7 +25,8 @@ def run_python(image: str, program: str) -> str:
 
 
 def test_is_small(cpu_image: str) -> None:
-    assert inspect(cpu_image)["Size"] <= MOST_BYTES
+    size = inspect(cpu_image)["Size"]
+    assert size <= MOST_BYTES, docker("history", cpu_image)
 
 
 def test_labels_tell_version_commit_and_model(cpu_image: str, checkout: Path, commit: str) -> None:
