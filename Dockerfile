@@ -15,8 +15,7 @@ FROM ${BASE} AS system
 RUN apt-get update -o APT::Update::Error-Mode=any \
     && DEBIAN_FRONTEND=noninteractive apt-get upgrade --yes \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 tini \
-    && apt-get clean \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/* /var/log/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/* \
         /usr/share/info/* /usr/share/locale/* /usr/share/man/* \
     && find /usr/share/doc -type f ! -name copyright -delete \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
