@@ -1,9 +1,10 @@
-"""What a connection may cost, beside uvicorn's own configuration."""
+"""What a connection may cost and who may pass, beside uvicorn's own configuration."""
 
 from dataclasses import dataclass
 
 import uvicorn
 
+from app.api.gate import Gate
 from app.refusals import Refusals
 
 
@@ -30,11 +31,13 @@ class Config(uvicorn.Config):
 
     Attributes:
         limits: What a connection may cost.
+        gate: Who may pass while the line is full; None lets everybody pass.
         refusals: Makes the answers that are given before there is a request.
         last_answers: Whether each answer is the last one on its connection: the service is about
             to stop, and callers should find another one before it does.
     """
 
     limits: Limits
+    gate: Gate | None = None
     refusals: Refusals
     last_answers: bool = False

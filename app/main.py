@@ -15,7 +15,7 @@ from app.api.body import BodyMemory
 from app.api.context import Context
 from app.api.documentation import EXPOSED, openapi
 from app.api.errors import answer_http
-from app.api.gate import Gate
+from app.api.gate import Gate, GateLayer
 from app.api.identity import identity_headers
 from app.api.problems import Catch, Problem, answer_problem
 from app.api.security import SecurityHeaders
@@ -69,13 +69,14 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         settings,
         settings.keys,
         predictor,
+        Gate(predictor, predict.router.routes),
         BodyMemory(settings.max_bodies_bytes, predictor.tally),
         Metrics(predictor),
     )
     for router in (predict.router, health.router, model.router, metrics.router, docs.router):
         app.include_router(router)
     # The last one added is the outermost.
-    app.add_middleware(Gate, predictor=predictor, routes=predict.router.routes)
+    app.add_middleware(GateLayer, gate=context.gate)
     app.add_middleware(Catch)
     app.add_middleware(
         CORSMiddleware,

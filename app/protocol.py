@@ -199,7 +199,33 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        if (problem := self._refusal(cycle)) is None:
+            super()._start_asgi_task(cycle, app)
+        else:  # not while the parser runs: what it says next belongs to the request, too
+            self.loop.call_soon(self._turn_away, cycle, problem)
+
+    def _refusal(self, cycle: RequestResponseCycle) -> Problem | None:
+        # What a browser is told needs the headers of CORS, which a layer of the application adds.
+        gate, headers = self.config.gate, cycle.scope["headers"]
+        if gate is None or any(name == b"origin" for name, _ in headers):
+            return None
+        return gate.refusal(cycle.scope)
+
+    def _turn_away(self, cycle: RequestResponseCycle, problem: Problem) -> None:
+        """Answer a request that nothing is to be spent on."""
+        answer = self.config.refusals.answer(
+            problem,
+            self.server_state.default_headers,
+            scope=cycle.scope,
+            last=not cycle.keep_alive,
+        )
+        if cycle.disconnected:
+            return
+        self.transport.write(answer)
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self._exit.close()
+        self.on_response_complete()
 
     def shutdown(self) -> None:
         """Close after the answer in progress; called when the server stops."""

@@ -1,8 +1,9 @@
-"""Answers that are given before there is a request for the application."""
+"""Answers that are given in front of the application."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from app.api.problems import Problem, problem_response
 from app.telemetry.middleware import Observer
@@ -21,21 +22,32 @@ class Refusals:
     headers: Mapping[str, str] = field(default_factory=dict)
     observers: Sequence[Observer] = ()
 
-    def answer(self, problem: Problem, also: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
-        """Return the bytes of an answer, the last one on its connection.
+    def answer(
+        self,
+        problem: Problem,
+        also: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        scope: Any = None,
+        last: bool = True,
+    ) -> bytes:
+        """Return the bytes of an answer.
 
         Args:
             problem: What is wrong.
             also: More headers.
+            scope: Of the request, if it ever became one; its route has been looked up.
+            last: Whether it is the last answer on its connection.
         """
-        record = Record(request_id(None), "-", status=problem.status, code=problem.code())
+        record = _record(scope)
+        record.status, record.code = problem.status, problem.code()
         response = problem_response(problem, record.request_id)
         headers = {
             **self.headers,
             "X-Request-Id": record.request_id,
             "Server-Timing": record.server_timing(),
-            "Connection": "close",
         }
+        if last:
+            headers["Connection"] = "close"
         lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
         lines += [b"%b: %b" % header for header in (*also, *response.raw_headers)]
         lines += [f"{name}: {value}".encode() for name, value in headers.items()]
@@ -44,3 +56,10 @@ class Refusals:
         for observe in self.observers:
             observe(record)
         return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+def _record(scope: Any) -> Record:
+    if scope is None:
+        return Record(request_id(None), "-")
+    offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return Record(request_id(offered.decode("latin-1")), scope["method"], route=scope["route"].path)

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.api.body import BodyMemory
+from app.api.gate import Gate
 from app.api.problems import Unauthorized
 from app.inference import Bundle, Predictor
 from app.keys import Digests, is_known
@@ -21,6 +22,7 @@ class Context:
         settings: What the operator has set.
         keys: Digests of the API keys; none of them means that everybody may ask.
         predictor: What answers, and the bundle that it serves.
+        gate: Who may pass while the line is full.
         bodies: Memory for request bodies.
         metrics: What Prometheus is told.
     """
@@ -28,6 +30,7 @@ class Context:
     settings: Settings
     keys: Digests
     predictor: Predictor
+    gate: Gate
     bodies: BodyMemory
     metrics: Metrics
 

@@ -1,32 +1,31 @@
 """Turns predictions away while the line is full, before anything is spent on them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import as_problems
-from app.api.problems import Problem, problem_response
+from app.api.problems import Problem, forget_frames, problem_response
 from app.inference import Predictor
 from app.telemetry.record import record_of
 
 
 class Gate:
-    """Pure ASGI layer in front of the router.
+    """Knows who needs room in the line, and whether there is any.
 
     What a refusal costs is taken from those who are served, and in an overload most requests are
     refused: routing and FastAPI's dependencies would be half of it. Who passes the gate may still
     be refused by `Predictor.admit`, which knows the caller's patience.
 
     Args:
-        app: The layer below.
         predictor: What answers.
         routes: Those that need room in the line.
     """
 
-    def __init__(self, app: ASGIApp, *, predictor: Predictor, routes: Iterable[BaseRoute]) -> None:
-        self.app = app
+    def __init__(self, predictor: Predictor, routes: Iterable[BaseRoute]) -> None:
         self._predictor = predictor
         self._routes = {
             (method, route.path): route
@@ -35,17 +34,39 @@ class Gate:
             for method in route.methods or ()
         }
 
+    def refusal(self, scope: Any) -> Problem | None:
+        """Return why a request has to go, and name its route in its scope; None lets it pass."""
+        route = self._routes.get((scope.get("method", ""), scope.get("path", "")))
+        if route is None:
+            return None
+        try:
+            with as_problems():
+                self._predictor.refuse_if_full()
+        except Problem as problem:
+            scope["route"] = route
+            forget_frames(problem)  # that of the caller has the problem itself
+            return problem
+        return None
+
+
+class GateLayer:
+    """Pure ASGI layer in front of the router, for those whose answers the layers above complete.
+
+    Args:
+        app: The layer below.
+        gate: Who may pass.
+    """
+
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
+        self.app = app
+        self._gate = gate
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        answer = self.app
-        route = self._routes.get((scope.get("method", ""), scope.get("path", "")))
-        if route is not None:
-            try:
-                with as_problems():
-                    self._predictor.refuse_if_full()
-            except Problem as problem:
-                record = record_of(scope)
-                record.code = problem.code()
-                scope["route"] = route
-                answer = problem_response(problem, record.request_id)
-        await answer(scope, receive, send)
+        problem = self._gate.refusal(scope)
+        if problem is None:
+            await self.app(scope, receive, send)
+            return
+        record = record_of(scope)
+        record.code = problem.code()
+        await problem_response(problem, record.request_id)(scope, receive, send)

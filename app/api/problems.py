@@ -230,11 +230,11 @@ async def answer_problem(request: Request, error: Problem) -> Response:
     """Answer a `Problem` that a handler raised; an exception handler of Starlette."""
     record = record_of(request)
     record.code = error.code()
-    _forget_frames(error)
+    forget_frames(error)
     return problem_response(error, record.request_id)
 
 
-def _forget_frames(error: BaseException | None) -> None:
+def forget_frames(error: BaseException | None) -> None:
     """Break the circle of an exception that is a variable of a frame that it passed.
 
     FastAPI makes some. The frames hold the image, until the garbage collector comes.
