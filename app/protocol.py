@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -84,8 +85,15 @@ class Protocol(HttpToolsProtocol):
         self._framing_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start with silence."""
-        super().connection_made(transport)
+        """Start with silence.
+
+        What uvicorn does, but for looking up both addresses: nothing here asks for them, and they
+        cost as much as reading the request.
+        """
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.scheme = "http"
         self._exit = _Exit(transport, self._close)
         self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
 

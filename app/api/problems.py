@@ -4,6 +4,7 @@ One class for each code, with its status and the sentence that says when it is r
 sentences are what the documentation shows.
 """
 
+import functools
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ class Problem(Exception):  # noqa: N818 - the standard's word
         self.headers = dict(headers or {})
 
     @classmethod
+    @functools.cache
     def code(cls) -> str:
         """The code that programs look at: the name of the class in kebab case."""
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
