@@ -1,10 +1,12 @@
 """What a connection may cost and who may pass, beside uvicorn's own configuration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 
-from app.api.gate import Gate
+from app.api.problems import Problem
 from app.refusals import Refusals
 
 
@@ -31,13 +33,14 @@ class Config(uvicorn.Config):
 
     Attributes:
         limits: What a connection may cost.
-        gate: Who may pass while the line is full; None lets everybody pass.
+        gate: Says why the request of a scope has to go at once, as `api.gate.Gate.refusal` does;
+            None lets everybody pass.
         refusals: Makes the answers that are given before there is a request.
         last_answers: Whether each answer is the last one on its connection: the service is about
             to stop, and callers should find another one before it does.
     """
 
     limits: Limits
-    gate: Gate | None = None
+    gate: Callable[[Any], Problem | None] | None = None
     refusals: Refusals
     last_answers: bool = False

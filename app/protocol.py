@@ -217,7 +217,7 @@ class Protocol(HttpToolsProtocol):
         gate, headers = self.config.gate, cycle.scope["headers"]
         if gate is None or any(name == b"origin" for name, _ in headers):
             return None
-        return gate.refusal(cycle.scope)
+        return gate(cycle.scope)
 
     def _turn_away(self, cycle: RequestResponseCycle, problem: Problem) -> None:
         """Answer a request that nothing is to be spent on."""

@@ -165,7 +165,7 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
         body_s=settings.body_timeout_s + _HANDLER_S,
         silent_s=settings.idle_timeout_s,
     )
-    config.gate = context.gate
+    config.gate = context.gate.refusal
     config.refusals = Refusals(
         HEADERS | identity_headers(context.bundle), (log_request, context.metrics.observe)
     )

@@ -12,10 +12,11 @@ import pytest
 import uvloop
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.api.problems import Problem
+from app.api.problems import Problem, QueueFull
 from app.limits import Config, Limits
 from app.protocol import Phase, Protocol
 from app.refusals import Refusals
@@ -24,6 +25,7 @@ from tests.waiting import until
 
 LENGTH_2 = [(b"content-length", b"2")]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 class Server:
@@ -38,6 +40,14 @@ class Server:
         self.hold.set()
         self.reached = asyncio.Event()
         self.answer: ASGIApp | None = None
+        self.full = False
+
+    def gate(self, scope: Scope) -> Problem | None:
+        """Turn away whoever posts while the line is full."""
+        if not self.full or scope["method"] != "POST":
+            return None
+        scope["route"] = Route("/predict", self.app)
+        return QueueFull("24 requests are in line already.", 3)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the number of bytes; `/early` does not read them."""
@@ -91,6 +101,7 @@ def listening() -> Listening:
             proxy_headers=False,
         )
         config.limits = Limits(header_bytes, header_s, body_s, silent_s)
+        config.gate = server.gate
         config.refusals = Refusals({"X-Model": "tiny/1"}, (server.records.append,))
         config.load()
         state = ServerState()
@@ -116,7 +127,7 @@ def listening() -> Listening:
     return listen
 
 
-def problem(answer: bytes) -> dict[str, object]:
+def problem(answer: bytes, *, last: bool = True) -> dict[str, object]:
     """Check the shape of a refusal and return its document."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
@@ -126,7 +137,7 @@ def problem(answer: bytes) -> dict[str, object]:
     assert re.fullmatch(rf"HTTP/1\.1 {document['status']} [A-Z].*", status)
     assert headers["content-type"] == "application/problem+json"
     assert headers["content-length"] == str(len(body))
-    assert headers["connection"] == "close"
+    assert headers.get("connection") == ("close" if last else None)
     assert headers["x-request-id"] == document["request_id"]
     assert headers["x-model"] == "tiny/1"
     assert headers["server-timing"].startswith("total;dur=")
@@ -148,8 +159,7 @@ async def test_keep_alive(listening: Listening) -> None:
 async def test_pipelined_requests_are_answered_in_order(listening: Listening) -> None:
     async with listening() as server:
         post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-        last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + last)
+        answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + LAST)
         assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"3", b"2", b"0"]
         assert server.bodies == [b"abc", b"de", b""]
 
@@ -634,3 +644,101 @@ def test_a_caller_who_leaves_before_pipelined_answers(
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(leave())
     assert not caplog.records
+
+
+async def refused(reader: asyncio.StreamReader) -> bytes:
+    """Read one refusal."""
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length is not None
+    return head + await reader.readexactly(int(length[1]))
+
+
+BODIES = [
+    pytest.param(b"Content-Length: 3\r\n", b"abc", id="length"),
+    pytest.param(b"Content-Length: 500000\r\n", b"x" * 500_000, id="long"),
+    pytest.param(b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", id="chunked"),
+    pytest.param(b"Content-Length: 3\r\nExpect: 100-continue\r\n", b"abc", id="expecting"),
+]
+
+
+@pytest.mark.parametrize(("framing", "body"), BODIES)
+async def test_who_is_turned_away_may_ask_again(
+    listening: Listening, framing: bytes, body: bytes
+) -> None:
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n" + framing + b"\r\n"
+    async with listening() as server:
+        server.full = True
+        reader, writer = await server.connect()
+        for _ in range(2):
+            writer.write(post)
+            answer = await refused(reader)  # before the body has come
+            assert b"\r\nretry-after: 3\r\n" in answer
+            document = problem(answer, last=False)
+            assert (document["code"], document["request_id"]) == ("queue-full", "mine")
+            writer.write(body)
+        assert not server.reached.is_set()
+        server.full = False
+        writer.write(POST)
+        await asyncio.wait_for(reader.readuntil(b"200 OK"), 5)
+        assert server.bodies == [b"12345"]
+        assert [(record.route, record.method, record.status) for record in server.records] == [
+            ("/predict", "POST", 429)
+        ] * 2
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "head", [b"POST / HTTP/1.0\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"]
+)
+async def test_the_only_answer_may_turn_away(listening: Listening, head: bytes) -> None:
+    async with listening() as server:
+        server.full = True
+        answer = await server.exchange(head + b"Content-Length: 3\r\n\r\nabc")
+        assert problem(answer)["code"] == "queue-full"
+
+
+async def test_pipelined_requests_are_turned_away_in_order(listening: Listening) -> None:
+    async with listening() as server:
+        server.full = True
+        server.hold.clear()
+        reader, writer = await server.connect()
+        writer.write(GET + POST + GET)
+        await server.reached.wait()
+        server.hold.set()
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        problem(await refused(reader), last=False)
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_browsers_are_turned_away_by_the_application(listening: Listening) -> None:
+    """Its layers know what they may read."""
+    async with listening() as server:
+        server.full = True
+        answer = await server.exchange(
+            POST.replace(b"\r\n\r\n", b"\r\nOrigin: https://viewer.example\r\n\r\n", 1) + LAST
+        )
+        assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"5", b"0"]
+
+
+@LOOPS
+def test_who_is_turned_away_is_freed_without_the_collector(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def ask() -> None:
+        async with listening() as server:
+            server.full = True
+            reader, writer = await server.connect()
+            writer.write(POST)
+            await refused(reader)
+            protocol = weakref.ref(server.connections.pop())
+            writer.close()
+            await until(lambda: protocol() is None)
+
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(ask())
+    finally:
+        gc.enable()

@@ -1,13 +1,16 @@
 """Requests leave nothing behind that only the garbage collector could free."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from app.api.disconnect import CancelOnDisconnect
+from app.api.problems import QueueFull
 from app.telemetry.record import Record
 from tests.api.conftest import Client
+from tests.api.test_gate import full
 from tests.waiting import until
 
 
@@ -46,3 +49,18 @@ async def test_a_request_is_freed_when_it_is_answered(
 
     assert answer.status_code == status
     await until(lambda: not left())
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_refusal_is_freed_at_once(client: Client) -> None:
+    class Request(dict[str, object]):
+        """Like any dictionary, but one that can be watched."""
+
+    def ask() -> weakref.ref[Request]:
+        request = Request(method="POST", path="/predict")
+        problem = client.context.gate.refusal(request)
+        assert isinstance(problem, QueueFull)
+        return weakref.ref(request)
+
+    async with full(client):
+        assert ask()() is None

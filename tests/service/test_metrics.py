@@ -224,7 +224,12 @@ def test_dropped_and_aborted(start: Start, threads: ThreadPoolExecutor, jpeg: by
         wait_until(lambda: scrape(service).value("polypseg_queue_depth") == 2)
     wait_until(lambda: scrape(service).value("polypseg_queue_depth") == 1)
     answers += fill(threads, service, jpeg, depth=1)
-    assert answers.pop().result().status_code == 429
+    refused = answers.pop().result()
+    assert refused.status_code == 429
+    # No layer of the application has seen it, and nothing is missing; `Vary` is for caches, and
+    # what must not be stored needs none.
+    usual = set(service.get("/predict").headers) - {"allow", "vary"}
+    assert usual | {"retry-after"} <= set(refused.headers)
     service.release("running")
     assert {answer.result().status_code for answer in answers} == {200}
 
