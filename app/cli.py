@@ -40,6 +40,11 @@ class _Group(TyperGroup):
         return commands
 
 
+_VARIABLES: Final = (
+    "Every setting is an environment variable too, such as `POLYPSEG_PORT`; docs/operations.md "
+    "lists them, and those that have no option."
+)
+
 cli = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
@@ -47,8 +52,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Polyp segmentation for colonoscopy images. Research use only; not a medical device.",
-    epilog="Every setting is an environment variable too, such as `POLYPSEG_PORT`; "
-    "docs/operations.md lists them.",
+    epilog=_VARIABLES,
 )
 
 Model = Annotated[
@@ -68,7 +72,7 @@ Device = Annotated[
 ]
 
 
-@cli.command()
+@cli.command(epilog=_VARIABLES)
 def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
@@ -115,7 +119,7 @@ def serve(
     os._exit(code)
 
 
-@cli.command()
+@cli.command(epilog=_VARIABLES)
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Images: PNG, JPEG, TIFF, BMP or WebP.")],
     out: Annotated[Path, typer.Option(help="Folder for the answers; made if need be.")],
