@@ -21,6 +21,7 @@ would make the system send a reset, which can overtake the answer.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from time import perf_counter
 from typing import Any, Final
 
 import httptools
@@ -87,13 +88,15 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start with silence.
 
-        What uvicorn does, but for looking up both addresses: nothing here asks for them, and they
-        cost as much as reading the request.
+        What uvicorn does, but without a socket object to look up both addresses in: it costs as
+        much as reading the request, and nothing here asks for the caller's.
         """
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
         self.scheme = "http"
+        name = transport.get_extra_info("sockname")
+        self.server = (name[0], name[1]) if name else None
         self._exit = _Exit(transport, self._close)
         self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
 
@@ -207,24 +210,27 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        began = perf_counter()
         if (problem := self._refusal(cycle)) is None:
             super()._start_asgi_task(cycle, app)
         else:  # not while the parser runs: what it says next belongs to the request, too
-            self.loop.call_soon(self._turn_away, cycle, problem)
+            self.loop.call_soon(self._turn_away, cycle, problem, began)
 
     def _refusal(self, cycle: RequestResponseCycle) -> Problem | None:
-        # What a browser is told needs the headers of CORS, which a layer of the application adds.
-        gate, headers = self.config.gate, cycle.scope["headers"]
-        if gate is None or any(name == b"origin" for name, _ in headers):
+        if self.config.gate is None:
             return None
-        return gate(cycle.scope)
+        # The application waits until its answers are read; and what a browser is told needs the
+        # headers of CORS, which one of its layers adds.
+        if self.flow.write_paused or any(name == b"origin" for name, _ in cycle.scope["headers"]):
+            return None
+        return self.config.gate(cycle.scope)
 
-    def _turn_away(self, cycle: RequestResponseCycle, problem: Problem) -> None:
+    def _turn_away(self, cycle: RequestResponseCycle, problem: Problem, began: float) -> None:
         """Answer a request that nothing is to be spent on."""
         answer = self.config.refusals.answer(
             problem,
             self.server_state.default_headers,
-            scope=cycle.scope,
+            request=(cycle.scope, began),
             last=not cycle.keep_alive,
         )
         if cycle.disconnected:

@@ -27,7 +27,7 @@ class Refusals:
         problem: Problem,
         also: Iterable[tuple[bytes, bytes]] = (),
         *,
-        scope: Any = None,
+        request: tuple[Any, float] | None = None,
         last: bool = True,
     ) -> bytes:
         """Return the bytes of an answer.
@@ -35,10 +35,14 @@ class Refusals:
         Args:
             problem: What is wrong.
             also: More headers.
-            scope: Of the request, if it ever became one; its route has been looked up.
+            request: The scope, with the route, and `perf_counter` when the headers had arrived, if
+                there ever was a request.
             last: Whether it is the last answer on its connection.
         """
-        record = _record(scope)
+        record = Record(request_id(None), "-")
+        if request is not None:
+            record = _record(*request)
+        record.model = self.headers.get("X-Model")
         record.status, record.code = problem.status, problem.code()
         response = problem_response(problem, record.request_id)
         headers = {
@@ -58,8 +62,11 @@ class Refusals:
         return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
-def _record(scope: Any) -> Record:
-    if scope is None:
-        return Record(request_id(None), "-")
+def _record(scope: Any, started: float) -> Record:
     offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return Record(request_id(offered.decode("latin-1")), scope["method"], route=scope["route"].path)
+    return Record(
+        request_id(offered.decode("latin-1")),
+        scope["method"],
+        started=started,
+        route=scope["route"].path,
+    )

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import re
+import socket
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from app.api.problems import Problem, QueueFull
@@ -720,6 +722,38 @@ async def test_browsers_are_turned_away_by_the_application(listening: Listening)
             POST.replace(b"\r\n\r\n", b"\r\nOrigin: https://viewer.example\r\n\r\n", 1) + LAST
         )
         assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"5", b"0"]
+
+
+@LOOPS
+def test_who_is_turned_away_and_does_not_listen_fills_no_memory(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def pester(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(POST)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async def ask() -> None:
+        async with listening() as server:
+            server.full = True
+            server.answer = PlainTextResponse("the application, which waits for the caller")
+            deaf = socket.socket()
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", server.port))
+            _, writer = await asyncio.open_connection(sock=deaf)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            pestering = asyncio.create_task(pester(writer))
+            await until(lambda: bool(server.connections))
+            (protocol,) = server.connections
+            await until(lambda: protocol.flow.read_paused)
+            assert protocol.flow.write_paused
+            assert protocol.transport.get_write_buffer_size() < 2 * HIGH_WATER_LIMIT
+            pestering.cancel()
+            writer.transport.abort()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(ask())
 
 
 @LOOPS

@@ -228,8 +228,11 @@ def test_dropped_and_aborted(start: Start, threads: ThreadPoolExecutor, jpeg: by
     assert refused.status_code == 429
     # No layer of the application has seen it, and nothing is missing; `Vary` is for caches, and
     # what must not be stored needs none.
-    usual = set(service.get("/predict").headers) - {"allow", "vary"}
+    other = service.get("/predict")
+    usual = set(other.headers) - {"allow", "vary"}
     assert usual | {"retry-after"} <= set(refused.headers)
+    ids = (answer.headers["X-Request-Id"] for answer in (other, refused))
+    assert len({frozenset(service.wait_log(request_id=name)) for name in ids}) == 1
     service.release("running")
     assert {answer.result().status_code for answer in answers} == {200}
 
