@@ -35,7 +35,7 @@ class Config(uvicorn.Config):
         limits: What a connection may cost.
         gate: Says why the request of a scope has to go at once, as `api.gate.Gate.refusal` does;
             None lets everybody pass.
-        refusals: Makes the answers that are given before there is a request.
+        refusals: Makes the answers that are given in front of the application.
         last_answers: Whether each answer is the last one on its connection: the service is about
             to stop, and callers should find another one before it does.
     """

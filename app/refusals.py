@@ -39,9 +39,7 @@ class Refusals:
                 there ever was a request.
             last: Whether it is the last answer on its connection.
         """
-        record = Record(request_id(None), "-")
-        if request is not None:
-            record = _record(*request)
+        record = _record(*request) if request else Record(request_id(None), "-")
         record.model = self.headers.get("X-Model")
         record.status, record.code = problem.status, problem.code()
         response = problem_response(problem, record.request_id)

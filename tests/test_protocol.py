@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -594,6 +594,18 @@ LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_even
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345"
 
 
+def run_without_collector(
+    coroutine: Coroutine[None, None, None], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Run on a loop; what is in a circle of references is not freed meanwhile."""
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(coroutine)
+    finally:
+        gc.enable()
+
+
 @LOOPS
 @pytest.mark.parametrize("requests", [GET, POST, GET + POST + GET])
 def test_a_lost_connection_is_freed_without_the_collector(
@@ -610,12 +622,7 @@ def test_a_lost_connection_is_freed_without_the_collector(
             server.hold.set()
             await until(lambda: protocol() is None)
 
-    gc.disable()
-    try:
-        with asyncio.Runner(loop_factory=loop) as runner:
-            runner.run(lose())
-    finally:
-        gc.enable()
+    run_without_collector(lose(), loop)
 
 
 @LOOPS
@@ -770,9 +777,4 @@ def test_who_is_turned_away_is_freed_without_the_collector(
             writer.close()
             await until(lambda: protocol() is None)
 
-    gc.disable()
-    try:
-        with asyncio.Runner(loop_factory=loop) as runner:
-            runner.run(ask())
-    finally:
-        gc.enable()
+    run_without_collector(ask(), loop)
