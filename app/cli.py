@@ -44,6 +44,9 @@ _VARIABLES: Final = (
     "Every setting is an environment variable too, such as `POLYPSEG_PORT`; docs/operations.md "
     "lists them, and those that have no option."
 )
+_TRAINING: Final = (
+    "`requirements/install dev` adds the commands that prepare data, train, evaluate and export."
+)
 
 cli = typer.Typer(
     cls=_Group,
@@ -52,7 +55,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Polyp segmentation for colonoscopy images. Research use only; not a medical device.",
-    epilog=_VARIABLES,
+    epilog=f"{_VARIABLES} {_TRAINING}",
 )
 
 Model = Annotated[

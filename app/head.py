@@ -9,6 +9,7 @@ from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
 # RFC 3986, 3.2.2: a name, an IPv4 or a bracketed IPv6 address, with or without a port.
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(:[0-9]*)?|\[[A-Fa-f0-9:.]+\](:[0-9]*)?")
 _UNKNOWN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
+_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/([0-9]\.[0-9])\r\n")
 
 
 def check_head(method: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -25,8 +26,7 @@ def check_head(method: bytes, version: str, headers: Iterable[tuple[bytes, bytes
         BadRequest: Not exactly one `Host` (RFC 9112, 3.2), or a transfer coding but `chunked`: the
             body may have no end that can be told (RFC 9112, 6.3).
     """
-    if version not in {"1.0", "1.1"}:
-        raise VersionNotSupported(f"HTTP/{version} is not spoken here; send HTTP/1.1.")
+    check_version(version)
     if method == b"CONNECT":
         raise UnknownMethod("The method is not known here.")
     hosts, codings = [], []
@@ -41,6 +41,22 @@ def check_head(method: bytes, version: str, headers: Iterable[tuple[bytes, bytes
         raise BadRequest("The header 'Host' is no host.")
     if codings and (version == "1.0" or codings != [b"chunked"]):
         raise BadRequest("The only 'Transfer-Encoding' that is accepted is chunked, in HTTP/1.1.")
+
+
+def check_version(version: str) -> None:
+    """Check the version of HTTP, such as `1.1`.
+
+    Raises:
+        VersionNotSupported: Neither 1.0 nor 1.1.
+    """
+    if version not in {"1.0", "1.1"}:
+        raise VersionNotSupported(f"HTTP/{version} is not spoken here; send HTTP/1.1.")
+
+
+def version_of(data: bytes | memoryview) -> str:
+    """Return the version of HTTP that bytes begin to speak; `1.1` if that cannot be told."""
+    match = _VERSION.match(data)
+    return match[1].decode() if match else "1.1"
 
 
 def is_unknown_method(data: bytes | memoryview) -> bool:

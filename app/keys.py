@@ -6,7 +6,7 @@ import re
 
 Digests = frozenset[str]
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"([0-9a-f]{64})(?: [ *]-)?")  # with what sha256sum says of its input
 
 
 def digest(key: str) -> str:
@@ -24,8 +24,9 @@ def parse_digests(text: object) -> Digests:
     if not isinstance(text, str):
         return frozenset(text) if isinstance(text, (set, frozenset)) else frozenset()
     entries = re.split(r"[,\n]", re.sub(r"#[^\n]*", "", text))
-    digests = frozenset(entry.strip().lower() for entry in entries if entry.strip())
-    if not all(_DIGEST.fullmatch(entry) for entry in digests):
+    found = [_DIGEST.fullmatch(entry.strip().lower()) for entry in entries if entry.strip()]
+    digests = frozenset(match[1] for match in found if match)
+    if None in found:
         raise ValueError("expected SHA-256 digests in hex; `printf %s KEY | sha256sum` makes one")
     return digests
 

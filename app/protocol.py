@@ -31,7 +31,7 @@ from uvicorn.server import ServerState
 
 from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, UnknownMethod
 from app.faults import note_fault, raising_faults
-from app.head import check_head, is_unknown_method
+from app.head import check_head, check_version, is_unknown_method, version_of
 from app.limits import Config
 
 _LINGER_S: Final = 1.0
@@ -227,19 +227,28 @@ class Protocol(HttpToolsProtocol):
 
     def _turn_away(self, cycle: RequestResponseCycle, problem: Problem, began: float) -> None:
         """Answer a request that nothing is to be spent on."""
-        answer = self.config.refusals.answer(
-            problem,
-            self.server_state.default_headers,
-            request=(cycle.scope, began),
-            last=not cycle.keep_alive,
-        )
         if cycle.disconnected:
             return
+        try:
+            answer = self.config.refusals.answer(
+                problem,
+                self.server_state.default_headers,
+                request=(cycle.scope, began),
+                last=not cycle.keep_alive,
+            )
+        except Exception:
+            self.transport.abort()  # nobody else would ever answer
+            raise
         self.transport.write(answer)
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self._exit.close()
         self.on_response_complete()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that wait for the caller to read."""
+        return self.transport.get_write_buffer_size()
 
     def shutdown(self) -> None:
         """Close after the answer in progress; called when the server stops."""
@@ -322,7 +331,12 @@ class Protocol(HttpToolsProtocol):
         elif isinstance(error, httptools.HttpParserInvalidMethodError) and is_unknown_method(data):
             self._refuse(UnknownMethod("The method is not known here."))
         else:
-            self._refuse(BadRequest("The request is not valid HTTP/1.1."))
+            try:
+                check_version(version_of(data))
+            except Problem as problem:
+                self._refuse(problem)
+            else:
+                self._refuse(BadRequest("The request is not valid HTTP/1.1."))
 
     def _spoil(self, problem: Problem) -> None:
         """Have the body of the request at hand refused, by whoever waits for it."""

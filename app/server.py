@@ -32,6 +32,8 @@ from app.telemetry.stderr import silence_libraries
 _BACKLOG: Final = 2048
 _DATE_S: Final = 1.0
 _LAST_BYTES_S: Final = 2
+_CUT_S: Final = 0.5
+_POLL_S: Final = 0.02
 _HANDLER_S: Final = 1.0
 
 _log = logging.getLogger("polypseg.server")
@@ -89,16 +91,39 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         grace_s = self._settings.grace_s if self.failure is None else _LAST_BYTES_S
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
         self.unanswered = await self._predictor.drain(grace_s)
+        if self.unanswered:
+            await self._predictor.close()  # whoever still waits is told
+        self.unanswered += await self._flush(until)
+        # Callers who go on sending are cut off before uvicorn counts them as its own failure.
+        loop.call_later(_LAST_BYTES_S - _CUT_S, self._cut_off)
         await super().shutdown(sockets)
         _log.info("stopped", extra={"fields": {"unanswered": self.unanswered}})
+
+    async def _flush(self, until: float) -> int:
+        """Wait until every answer has gone out; return how many have not when the time is up."""
+        loop = asyncio.get_running_loop()
+        while unsent := sum(bool(one.unsent) for one in self._connections):
+            if loop.time() >= until:
+                return unsent
+            await asyncio.sleep(_POLL_S)  # no event tells of the last byte
+        return 0
+
+    def _cut_off(self) -> None:
+        for connection in self._connections:
+            connection.transport.abort()
+
+    @property
+    def _connections(self) -> list[Protocol]:
+        return [one for one in self.server_state.connections if isinstance(one, Protocol)]
 
     async def _retire(self) -> None:
         """Let those who balance the load see that this one is going."""
         self._limited.last_answers = True
-        for connection in self.server_state.connections:
-            if isinstance(connection, Protocol):
-                connection.retire()
+        for connection in self._connections:
+            connection.retire()
         was_ready = self._predictor.health.ready
         self._predictor.retire()
         _log.info("stopping", extra={"fields": {"drain_delay_s": self._settings.drain_delay_s}})

@@ -84,7 +84,8 @@ class Settings(BaseSettings):
     )
     max_batch: PositiveInt | None = Field(
         default=None,
-        description="Largest batch to try; 2 for ONNX Runtime on a CPU, 64 on a GPU if unset.",
+        description="Largest batch to try; 1 for ONNX Runtime, 2 for TensorFlow on a CPU, "
+        "64 on a GPU if unset.",
     )
 
     max_body_bytes: PositiveInt = Field(

@@ -21,6 +21,7 @@ def test_digest_is_what_sha256sum_prints() -> None:
     [
         f"{ONE},{TWO}",
         f"{ONE.upper()}\n{TWO}\n",
+        f"{ONE}  -\n{TWO} *-\n",  # as sha256sum prints them
         f"# keys\n{ONE} # the viewer\n\n  {TWO}  # the archive, read only\n",
     ],
 )
@@ -33,7 +34,7 @@ def test_no_digests(text: str) -> None:
     assert parse_digests(text) == frozenset()
 
 
-@pytest.mark.parametrize("text", ["secret-key", ONE[:-1], f"{ONE}, x", ONE + "0"])
+@pytest.mark.parametrize("text", ["secret-key", ONE[:-1], f"{ONE}, x", ONE + "0", f"{ONE}  file"])
 def test_what_is_no_digest_is_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="sha256sum") as error:
         parse_digests(text)

@@ -36,6 +36,7 @@ class Server:
     def __init__(self) -> None:
         self.port = 0
         self.records: list[Record] = []
+        self.observers = [self.records.append]
         self.connections: list[Protocol] = []
         self.bodies: list[bytes] = []
         self.hold = asyncio.Event()
@@ -104,7 +105,7 @@ def listening() -> Listening:
         )
         config.limits = Limits(header_bytes, header_s, body_s, silent_s)
         config.gate = server.gate
-        config.refusals = Refusals({"X-Model": "tiny/1"}, (server.records.append,))
+        config.refusals = Refusals({"X-Model": "tiny/1"}, server.observers)
         config.load()
         state = ServerState()
 
@@ -329,7 +330,6 @@ async def test_headers_right_at_the_limit(listening: Listening) -> None:
     [
         b"nonsense\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
-        b"GET / HTTP/9.9\r\n\r\n",
         b"GET  \r\n\r\n",
         b"BREW coffee\r\n\r\n",
     ],
@@ -349,6 +349,10 @@ async def test_what_is_no_http(listening: Listening, data: bytes) -> None:
         (b"BREW / HTTP/1.1\r\nHost: x\r\n", 501, "unknown-method"),
         (b"CONNECT / HTTP/1.1\r\nHost: x\r\n", 501, "unknown-method"),
         (b"GET / HTTP/2.0\r\nHost: x\r\n", 505, "version-not-supported"),
+        (b"GET / HTTP/3.0\r\nHost: x\r\n", 505, "version-not-supported"),
+        (b"GET / HTTP/9.9\r\n", 505, "version-not-supported"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", 505, "version-not-supported"),
+        (b"GET / HTTP/1.x\r\nHost: x\r\n", 400, "bad-request"),
     ],
 )
 async def test_heads_that_cannot_be_served(
@@ -719,6 +723,23 @@ async def test_pipelined_requests_are_turned_away_in_order(listening: Listening)
         problem(await refused(reader), last=False)
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+async def test_who_cannot_be_turned_away_is_not_left_waiting(listening: Listening) -> None:
+    def fail(_: Record) -> None:
+        raise OSError("the disk is full")
+
+    faults: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+    async with listening() as server:
+        server.full = True
+        server.observers.append(fail)
+        reader, writer = await server.connect()
+        writer.write(POST)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+    assert faults == ["the disk is full"]
 
 
 async def test_browsers_are_turned_away_by_the_application(listening: Listening) -> None:

@@ -8,7 +8,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import as_problems
-from app.api.problems import Problem, forget_frames, problem_response
+from app.api.problems import Problem, problem_response
+from app.frames import forget_frames
 from app.inference import Predictor
 from app.telemetry.record import record_of
 

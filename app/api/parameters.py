@@ -17,7 +17,7 @@ PATIENCE: Final = "X-Request-Timeout-Ms"
 # Python's own syntax would take `0.5_0`, `+5000` and 1e-320, which is 0 to the model. Clients that
 # compute a threshold write up to 17 digits, a few zeros before them.
 _FRACTION: Final = re.compile(r"0?\.[0-9]{1,30}")
-_WHOLE: Final = re.compile(r"[0-9]{1,18}")
+_WHOLE: Final = re.compile(r"[0-9]{1,100}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EXPECTED: Final = {
     "threshold": "a decimal over 0 and under 1, such as 0.5",
@@ -67,7 +67,7 @@ class Parameters(BaseModel):
         default=None,
         alias=PATIENCE,
         description="How many milliseconds the caller will wait. A request that cannot be served "
-        "in that time is refused at once, or dropped from the queue; it is never run in vain.",
+        "in that time is refused at once, or dropped from the queue; what has begun is finished.",
     )
 
 

@@ -1,5 +1,6 @@
 """`POST /predict` and its siblings: an image goes in, a mask comes out."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -134,11 +135,14 @@ async def _answer(
             record.bytes_in = len(data)
             slot.line_up()
             async with CancelOnDisconnect(request.receive):
-                prediction = await predictor.predict(
-                    data, threshold=parameters.threshold, deadline=slot.deadline
+                prediction, body = await predictor.predict(
+                    data,
+                    _renderer(context, record, chosen, rle),
+                    threshold=parameters.threshold,
+                    deadline=slot.deadline,
                 )
-                _note(record, prediction)
-                return await _render(context, record, prediction, chosen, rle)
+    _note(record, prediction)
+    return _respond(prediction, body, chosen)
 
 
 def _note(record: Record, prediction: inferred.Prediction) -> None:
@@ -146,20 +150,21 @@ def _note(record: Record, prediction: inferred.Prediction) -> None:
     record.timings_ms = prediction.timings_ms
 
 
-async def _render(
-    context: Context, record: Record, prediction: inferred.Prediction, chosen: Format, rle: Rle
-) -> Response:
-    if chosen is Format.JSON:
-        function = partial(
-            render_json,
-            rle=rle,
-            model=model_id(context.bundle),
-            request_id=record.request_id,
-            elapsed_ms=record.elapsed_ms,
-        )
-    else:
-        function = partial(render_picture, chosen=chosen)
-    body = await context.predictor.render(function, prediction)
+def _renderer(
+    context: Context, record: Record, chosen: Format, rle: Rle
+) -> Callable[[inferred.Prediction], bytes]:
+    if chosen is not Format.JSON:
+        return partial(render_picture, chosen=chosen)
+    return partial(
+        render_json,
+        rle=rle,
+        model=model_id(context.bundle),
+        request_id=record.request_id,
+        elapsed_ms=record.elapsed_ms,
+    )
+
+
+def _respond(prediction: inferred.Prediction, body: bytes, chosen: Format) -> Response:
     response = Response(body, media_type=chosen.media_type)
     if chosen is not Format.JSON:
         found = prediction.segmentation

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.frames import forget_frames
 from app.telemetry.record import record_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -234,16 +235,6 @@ async def answer_problem(request: Request, error: Problem) -> Response:
     record.code = error.code()
     forget_frames(error)
     return problem_response(error, record.request_id)
-
-
-def forget_frames(error: BaseException | None) -> None:
-    """Break the circle of an exception that is a variable of a frame that it passed.
-
-    FastAPI makes some. The frames hold the image, until the garbage collector comes.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 class Catch:

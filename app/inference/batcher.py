@@ -15,6 +15,19 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """In place of an answer: the item itself is at fault.
+
+    Attributes:
+        error: What to raise for it.
+        ran: Whether the engine ran for it all the same.
+    """
+
+    error: Exception
+    ran: bool = False
+
+
 @dataclass(eq=False, slots=True)
 class _Entry(Generic[Item, Answer]):
     item: Item
@@ -30,7 +43,8 @@ class Batcher(Generic[Item, Answer]):
 
     Args:
         run: The engine: runs the items of a batch, padded to the given bucket, and returns their
-            answers in order. `EngineError` fails this batch; any other exception loses the engine.
+            answers in order. `EngineError` fails this batch; any other exception loses the engine;
+            `Unfit` instead of an answer fails its item.
         buckets: Batch sizes that are warm; the largest is the first batch limit.
         slots: Batches that may run at once.
         tally: Where to count.
@@ -38,14 +52,14 @@ class Batcher(Generic[Item, Answer]):
     Attributes:
         limit: The most members of a batch, one of the buckets; running out of memory lowers it.
         runs: Runs that went well.
-        last_error: Why the last run failed, None if it went well.
+        last_error: Why the last run failed, in one line; None if it went well.
         trouble: Set while there is a `last_error`.
         lost: Done when the engine is lost; its result is the cause, in one line.
     """
 
     def __init__(
         self,
-        run: Callable[[Sequence[Item], int], Awaitable[Sequence[Answer]]],
+        run: Callable[[Sequence[Item], int], Awaitable[Sequence[Answer | Unfit]]],
         *,
         buckets: Sequence[int],
         slots: int = 1,
@@ -60,7 +74,7 @@ class Batcher(Generic[Item, Answer]):
         self._running: dict[asyncio.Task[None], list[_Entry[Item, Answer]]] = {}
         self.limit = self._buckets[-1]
         self.runs = 0
-        self.last_error: EngineError | None = None
+        self.last_error: str | None = None
         self.trouble = asyncio.Event()
         self.lost: asyncio.Future[str] = self._loop.create_future()
 
@@ -78,6 +92,7 @@ class Batcher(Generic[Item, Answer]):
 
         Raises:
             DeadlineExceeded: The deadline passed while it was queued; it was never run.
+            Exception: What the item itself is at fault for, as its `Unfit` has it.
             EngineError: Its run failed, alone as well.
             EngineLost: The engine hung, died or was closed.
         """
@@ -95,7 +110,7 @@ class Batcher(Generic[Item, Answer]):
 
     def doubt(self, error: EngineError) -> None:
         """Note that the engine may be unwell, until a run goes well."""
-        self.last_error = error
+        self.last_error = str(error) or type(error).__name__  # its frames hold the batch
         self.trouble.set()
 
     def close(self, cause: str) -> None:
@@ -170,12 +185,18 @@ class Batcher(Generic[Item, Answer]):
                 fitting = [size for size in self._buckets if size <= bucket // 2]
                 self.limit = min(self.limit, max(fitting, default=self._buckets[0]))
             raise
-        self.runs += 1
-        self.last_error = None
-        self.trouble.clear()
-        self._tally.batches[len(batch)] += 1
+        if ran := sum(not isinstance(answer, Unfit) or answer.ran for answer in answers):
+            self.runs += 1
+            self.last_error = None
+            self.trouble.clear()
+            self._tally.batches[ran] += 1
         for entry, answer in zip(batch, answers, strict=True):
-            if not entry.answer.done():
+            if entry.answer.done():
+                if entry.answer.cancelled() and isinstance(answer, Unfit) and not answer.ran:
+                    self._tally.dropped["cancelled"] += 1
+            elif isinstance(answer, Unfit):
+                entry.answer.set_exception(answer.error)
+            else:
                 entry.answer.set_result(answer)
 
     def _finish(self, task: asyncio.Task[None]) -> None:

@@ -40,11 +40,12 @@ class Engine(Protocol):
         """The processor cores that one run uses at most."""
         ...
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run one batch.
 
         Args:
             images: uint8 `[N, H, W, 3]`, RGB, at the input size of the model.
+            alone: Whether no other batch is at work, which would need its share of the cores.
 
         Returns:
             Calibrated probabilities in [0, 1], float32 `[N, H, W]`.

@@ -33,5 +33,9 @@ class DeadlineExceeded(Exception):  # noqa: N818 - reads as what is wrong
     """The request waited until its deadline; it was never run."""
 
 
+class CallerLeft(Exception):  # noqa: N818 - reads as what is wrong
+    """Nobody waits for the answer any more."""
+
+
 class EngineLost(Exception):  # noqa: N818 - reads as what is wrong
     """The engine hung, died or was closed; what it held is answered with this."""

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
 from app.inference.probe import PERIOD_SECONDS, probe_when_idle
-from app.inference.runner import Inferred, Runner
+from app.inference.runner import Runner, Work
 from app.inference.tally import Tally
 from app.inference.threads import Threads
 
@@ -41,6 +42,7 @@ class Keeper:
         loaded: The engine in use, or the last one; None until one is loaded.
         batcher: The queue to the engine; None while there is none.
         ahead: Room for the images that are decoded for it, or being decoded.
+        slot_a_core: Whether the engine's threads are as many as can compute at once.
         settled: Set when the first engine is ready, and on failure.
         failed: Set when there is no engine and there will be none.
     """
@@ -52,8 +54,9 @@ class Keeper:
         self._state = State.STARTING
         self._reason = "The model is being loaded."
         self.loaded: Loaded | None = None
-        self.batcher: Batcher[NDArray[np.uint8], Inferred] | None = None
+        self.batcher: Batcher[Work, Any] | None = None
         self.ahead = asyncio.Semaphore(1)
+        self.slot_a_core = False
         self._lost_at = -math.inf
         self.settled = asyncio.Event()
         self.failed = asyncio.Event()
@@ -136,7 +139,9 @@ class Keeper:
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
         self.loaded, self.batcher = loaded, batcher
-        self.ahead = asyncio.Semaphore(self.two_batches + available_cores())
+        cores = available_cores()
+        self.ahead = asyncio.Semaphore(self.two_batches + cores)
+        self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= cores
         self._enter(
             State.READY,
             f"{loaded.reason}; {how.summary}",

@@ -50,7 +50,7 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     """
     cores = available_cores()
     engine, reason = load_engine(bundle, choice, cores)
-    buckets = buckets_for(engine.device, max_batch)
+    buckets = buckets_for(engine.name, engine.device, max_batch)
     image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
     slots = cores if engine.name == "onnxruntime" else 1
     best = measure(engine, image, buckets=buckets, slots=slots)

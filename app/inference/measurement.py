@@ -9,14 +9,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.engine import Device, Engine, OutOfMemory, check_probability
+from app.inference.engine import Device, Engine, EngineName, OutOfMemory, check_probability
 from app.inference.runner import pad
 
 # Differences up to this count as none: they are smaller than the noise of a busy machine.
 SAME = 0.10
-CPU_BUCKETS = (1, 2)
+CPU_BUCKETS: dict[EngineName, tuple[int, ...]] = {"onnxruntime": (1,), "tensorflow": (1, 2)}
 GPU_BUCKETS = (1, 4, 16, 64)
-_WARM_RUNS = 2
 _LEAST_RUNS, _MOST_RUNS = 3, 20
 
 
@@ -51,18 +50,20 @@ class Measurement:
         )
 
 
-def buckets_for(device: Device, max_batch: int | None = None) -> tuple[int, ...]:
+def buckets_for(name: EngineName, device: Device, max_batch: int | None = None) -> tuple[int, ...]:
     """Return the batch sizes to try.
 
-    On a processor batches hardly pay, and ONNX Runtime's memory grows with the largest batch that
-    it has seen, so that more than two must be asked for.
+    On a processor batches hardly pay. ONNX Runtime, which has a slot a core there, gains nothing at
+    all: its members would wait for each other, and its memory grows with the largest batch that it
+    has seen. Larger ones must be asked for.
 
     Args:
+        name: The library that runs the model.
         device: Where the engine runs.
         max_batch: The largest batch to try, if the user names one.
     """
     if max_batch is None:
-        return GPU_BUCKETS if device == "gpu" else CPU_BUCKETS
+        return GPU_BUCKETS if device == "gpu" else CPU_BUCKETS[name]
     sizes = GPU_BUCKETS if device == "gpu" else [2**power for power in range(10)]
     return (*(size for size in sizes if size < max_batch), max_batch)
 
@@ -132,15 +133,15 @@ def _time_runs(
     seconds: float,
     clock: Callable[[], float],
 ) -> list[float]:
-    for _ in range(_WARM_RUNS):
-        check_probability(engine.infer(batch), batch.shape[:3])
+    for alone in (True, False):  # both ways are to be warm
+        check_probability(engine.infer(batch, alone=alone), batch.shape[:3])
 
     def work(_: int) -> list[float]:
         runs: list[float] = []
         until = clock() + seconds
         while len(runs) < _LEAST_RUNS or (len(runs) < _MOST_RUNS and clock() < until):
             began = clock()
-            engine.infer(batch)
+            engine.infer(batch, alone=slots == 1)
             runs.append(clock() - began)
         return runs
 

@@ -13,8 +13,7 @@ from app.imaging import Header, Image, Segmentation, decode, segment, upsample
 class Prediction:
     """The answer for one image.
 
-    While a request waits, only its encoded bytes and the small map are in memory. The properties
-    compute; call them in a function that `Predictor.render` runs.
+    The properties compute; call them in the function that `Predictor.predict` is given.
 
     Attributes:
         header: Header of the image.

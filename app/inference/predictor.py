@@ -2,28 +2,31 @@
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from app.imaging import Header, decode, phantom
+from app.imaging import phantom
 from app.inference.admission import RETRY_SECONDS, Admission, Place
 from app.inference.batcher import Batcher
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores
-from app.inference.errors import DeadlineExceeded, EngineLost, NotReady, StartError
+from app.inference.errors import (
+    DeadlineExceeded,
+    Draining,
+    EngineLost,
+    NotReady,
+    Refused,
+    StartError,
+)
 from app.inference.health import Health, State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded, load
-from app.inference.pipeline import prepare
+from app.inference.picture import Picture
 from app.inference.prediction import Prediction
-from app.inference.runner import Inferred
+from app.inference.runner import Prepared, Work
 from app.inference.selection import Choice, choose_engine
 from app.inference.tally import Tally
 from app.inference.threads import Threads
@@ -175,16 +178,25 @@ class Predictor:
             yield Slot(asyncio.get_running_loop().time() + patience, place)
 
     async def predict(
-        self, data: bytes, *, threshold: float | None = None, deadline: float = math.inf
-    ) -> Prediction:
-        """Decode an image, run the model on it and return what it says.
+        self,
+        data: bytes,
+        render: Callable[[Prediction], Result],
+        *,
+        threshold: float | None = None,
+        deadline: float = math.inf,
+    ) -> tuple[Prediction, Result]:
+        """Decode an image, run the model on it and render what it says.
 
         Cancelling it takes the image out of the queue.
 
         Args:
             data: An encoded image.
+            render: What makes the answer of a prediction; it is called in a thread.
             threshold: In (0, 1); None means the operating threshold of the manifest.
-            deadline: The loop's time after which the model must not be run any more.
+            deadline: The loop's time after which nothing must be begun for it any more.
+
+        Returns:
+            The prediction, and what `render` made of it.
 
         Raises:
             ImageError: The image cannot be decoded or is refused.
@@ -193,38 +205,17 @@ class Predictor:
             EngineError: The run failed.
         """
         manifest = self.bundle.manifest
-        began = time.perf_counter()
-        with self._throughput.work(answers=False):
-            async with self._turn(deadline):
-                header, pixels, decoding = await self._pixels.submit(partial(self._decode, data))
-                answer = await self._infer(pixels, deadline)
-        elapsed = time.perf_counter() - began
-        return Prediction(
-            header=header,
-            data=data,
-            small=answer.probability,
-            threshold=manifest.threshold if threshold is None else threshold,
-            min_area=manifest.min_area,
-            timings_ms={
-                "decode": decoding * 1000,
-                "queue": max(0.0, elapsed - decoding - answer.seconds) * 1000,
-                "infer": answer.seconds * 1000,
-            },
-        )
-
-    async def render(
-        self, function: Callable[[Prediction], Result], prediction: Prediction
-    ) -> Result:
-        """Run a function that turns a prediction into an answer, off the event loop.
-
-        Args:
-            function: What computes; the properties of the prediction may be used in it.
-            prediction: What `predict` returned; gets the time as `timings_ms["encode"]`.
-        """
-        with self._throughput.work(answers=True):
-            result, seconds = await self._pixels.submit(partial(_timed, function, prediction))
-        prediction.timings_ms["encode"] = seconds * 1000
-        return result
+        threshold = manifest.threshold if threshold is None else threshold
+        picture = Picture(data, manifest, render, threshold, self._max_pixels)
+        with self._throughput.work():
+            try:
+                if self._keeper.slot_a_core:
+                    answer: tuple[Prediction, Result] = await self._infer(picture, deadline)
+                    return answer
+                return await self._divide(picture, deadline)
+            except asyncio.CancelledError:
+                picture.left = True
+                raise
 
     @property
     def health(self) -> Health:
@@ -270,30 +261,32 @@ class Predictor:
         finally:
             ahead.release()
 
-    def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8], float]:
-        began = time.perf_counter()
-        image = decode(data, max_pixels=self._max_pixels)
-        header, pixels = image.header, prepare(image, self.bundle.manifest)
-        del image  # to give so much memory back takes a while, which is part of the decoding
-        return header, pixels, time.perf_counter() - began
+    async def _divide(self, picture: Picture[Result], deadline: float) -> tuple[Prediction, Result]:
+        """Do what is before and after the engine beside it, with all cores."""
+        async with self._turn(deadline):
+            try:
+                prepared = Prepared(await self._pixels.submit(picture.prepare))
+            except asyncio.CancelledError:
+                self.tally.dropped["cancelled"] += 1
+                raise
+            inferred = await self._infer(prepared, deadline)
+            del prepared
+        return await self._pixels.submit(partial(picture.finish, inferred))
 
-    async def _infer(self, pixels: NDArray[np.uint8], deadline: float) -> Inferred:
+    async def _infer(self, work: Work, deadline: float) -> Any:
         try:
-            return await self._require_engine().submit(pixels, deadline)
+            return await self._require_engine().submit(work, deadline)
         except EngineLost as error:
-            raise NotReady(str(error), RETRY_SECONDS) from error
+            raise self._without_engine(str(error)) from error
 
-    def _require_engine(self, *, admitted: bool = True) -> Batcher[NDArray[np.uint8], Inferred]:
+    def _require_engine(self, *, admitted: bool = True) -> Batcher[Work, Any]:
         batcher = self._keeper.batcher
         if batcher is None or batcher.lost.done():
             self.tally.dropped["failed"] += admitted
-            raise NotReady(self._keeper.reason, RETRY_SECONDS)
+            raise self._without_engine(self._keeper.reason)
         return batcher
 
-
-def _timed(
-    function: Callable[[Prediction], Result], prediction: Prediction
-) -> tuple[Result, float]:
-    began = time.perf_counter()
-    result = function(prediction)
-    return result, time.perf_counter() - began
+    def _without_engine(self, cause: str) -> Refused:
+        if self._admission.closed:
+            return Draining("The service had to stop first.", RETRY_SECONDS)
+        return NotReady(cause, RETRY_SECONDS)

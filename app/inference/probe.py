@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.batcher import Batcher
 from app.inference.engine import EngineError, EngineName
-from app.inference.runner import Inferred
+from app.inference.runner import Inferred, Prepared, Work
 
 PERIOD_SECONDS: dict[EngineName, float] = {"onnxruntime": 10.0, "tensorflow": 30.0}
 _PAUSE_SECONDS = 1.0
@@ -18,7 +19,7 @@ _TOLERANCE = 0.05
 
 
 async def probe_when_idle(
-    batcher: Batcher[NDArray[np.uint8], Inferred],
+    batcher: Batcher[Work, Any],
     image: NDArray[np.uint8],
     expected: NDArray[np.float32],
     period: float,
@@ -35,7 +36,7 @@ async def probe_when_idle(
     while failures < _MAX_FAILURES:
         await (asyncio.sleep(_PAUSE_SECONDS) if failures else _idle(batcher, period))
         try:
-            _compare(await batcher.submit(image), expected)
+            _compare(await batcher.submit(Prepared(image)), expected)
             failures = 0
         except EngineError as error:
             batcher.doubt(error)
@@ -43,7 +44,7 @@ async def probe_when_idle(
     batcher.close(f"The engine failed {failures} probes in a row: {batcher.last_error}")
 
 
-async def _idle(batcher: Batcher[NDArray[np.uint8], Inferred], period: float) -> None:
+async def _idle(batcher: Batcher[Work, Any], period: float) -> None:
     """Wait for a period without a run, or for a run that fails."""
     while not batcher.trouble.is_set():
         runs = batcher.runs

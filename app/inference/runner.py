@@ -4,11 +4,16 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.frames import forget_frames, keep_frames
+from app.imaging import ImageError
+from app.inference.batcher import Unfit
 from app.inference.engine import Engine, OutOfMemory, check_probability
+from app.inference.errors import CallerLeft
 from app.inference.threads import Threads
 from app.inference.watch import Run, allowed_seconds, watch
 
@@ -26,8 +31,42 @@ class Inferred:
     seconds: float
 
 
+class Work(Protocol):
+    """What there is to do for one image, before and after the engine.
+
+    What either step raises is the fault of this image alone.
+    """
+
+    def prepare(self) -> NDArray[np.uint8]:
+        """Return the input of the model, uint8 `[h, w, 3]`; called again if a run fails."""
+
+    def finish(self, inferred: Inferred) -> Any:
+        """Turn what the engine says into the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image that needs nothing but the engine.
+
+    Attributes:
+        pixels: The input of the model, uint8 `[h, w, 3]`.
+    """
+
+    pixels: NDArray[np.uint8]
+
+    def prepare(self) -> NDArray[np.uint8]:
+        """Return the pixels."""
+        return self.pixels
+
+    def finish(self, inferred: Inferred) -> Inferred:
+        """Return what the engine says."""
+        return inferred
+
+
 class Runner:
     """Runs batches in threads of its own, under watch.
+
+    A batch stays in one thread from its first step to its last.
 
     Args:
         engine: A warm engine.
@@ -39,14 +78,18 @@ class Runner:
         self._engine = engine
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
         self._slots = threading.Semaphore(slots)
+        self._batches = 0
         self._threads = Threads(slots + 1, "engine")  # the one more prepares
 
-    async def __call__(self, images: Sequence[NDArray[np.uint8]], bucket: int) -> list[Inferred]:
+    async def __call__(self, batch: Sequence[Work], bucket: int) -> list[Any]:
         """Run one batch.
 
         Args:
-            images: uint8 `[h, w, 3]` each, at most `bucket` of them.
+            batch: At most `bucket` images.
             bucket: The batch size to pad to.
+
+        Returns:
+            The answers in order; `Unfit` for an image that is at fault itself.
 
         Raises:
             OutOfMemory: There is no memory for a batch of this size.
@@ -54,12 +97,24 @@ class Runner:
             EngineLost: The run is hung.
         """
         run = Run()
-        future = self._threads.submit(lambda: self._infer(images, bucket, run))
-        return await watch(future, run, self._allowed[bucket])
+        self._batches += 1
+        try:
+            future = self._threads.submit(lambda: self._take_through(batch, bucket, run))
+            return await watch(future, run, self._allowed[bucket])
+        finally:
+            self._batches -= 1
 
     def close(self) -> None:
         """Let the threads end; one that hangs is abandoned."""
         self._threads.close()
+
+    def _take_through(self, batch: Sequence[Work], bucket: int, run: Run) -> list[Any]:
+        answers: list[Any] = [_prepare(work) for work in batch]
+        fit = [number for number, image in enumerate(answers) if not isinstance(image, Unfit)]
+        inferred = self._infer([answers[number] for number in fit], bucket, run) if fit else []
+        for number, one in zip(fit, inferred, strict=True):
+            answers[number] = _finish(batch[number], one)
+        return answers
 
     def _infer(self, images: Sequence[NDArray[np.uint8]], bucket: int, run: Run) -> list[Inferred]:
         try:
@@ -74,8 +129,9 @@ class Runner:
         with self._slots:
             run.start()
             began = time.perf_counter()
-            maps = self._engine.infer(batch)
+            maps = self._engine.infer(batch, alone=self._batches == 1)
             seconds = time.perf_counter() - began
+            run.stop()
         check_probability(maps, batch.shape[:3])
         # A map of its own for each: a slow client must not keep the whole batch in memory.
         return [
@@ -90,3 +146,24 @@ def pad(images: Sequence[NDArray[np.uint8]], bucket: int) -> NDArray[np.uint8]:
     batch = np.zeros((bucket, *images[0].shape), np.uint8)
     np.stack(images, out=batch[: len(images)])
     return batch
+
+
+def _prepare(work: Work) -> NDArray[np.uint8] | Unfit:
+    try:
+        return work.prepare()
+    except Exception as error:  # noqa: BLE001 - whatever it is, its caller gets it
+        return _unfit(error, ran=False)
+
+
+def _finish(work: Work, inferred: Inferred) -> Any:
+    try:
+        return work.finish(inferred)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _unfit(error, ran=True)
+
+
+def _unfit(error: Exception, *, ran: bool) -> Unfit:
+    if not isinstance(error, ImageError | CallerLeft):
+        keep_frames(error)  # for the log
+    forget_frames(error)  # one of them has the answers of the whole batch
+    return Unfit(error, ran=ran)

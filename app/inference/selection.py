@@ -176,5 +176,8 @@ def _tensorflow_fault(bundle: Bundle) -> str | None:
     if bundle.saved_model is None:
         return "the bundle holds no SavedModel."
     if find_spec("tensorflow") is None:
-        return "TensorFlow is not installed (extra 'tensorflow', or 'gpu' with an NVIDIA driver)."
+        return (
+            "TensorFlow is not installed: run requirements/install tensorflow, "
+            "or requirements/install gpu beside an NVIDIA driver."
+        )
     return None

@@ -45,18 +45,17 @@ class Throughput:
         return (self._answers + _SEED_SECONDS * self._seed()) / (self._seconds + _SEED_SECONDS)
 
     @contextmanager
-    def work(self, *, answers: bool) -> Iterator[None]:
+    def work(self) -> Iterator[None]:
         """Mark the time in which a request is worked on.
 
-        Args:
-            answers: Whether the request is answered when the block ends without an exception.
+        It is answered when the block ends without an exception.
         """
         self._note()
         self._at_work += 1
         try:
             yield
             self._note()
-            self._answers += answers and self._busy
+            self._answers += self._busy
         finally:
             self._note()
             self._at_work -= 1

@@ -19,7 +19,7 @@ class Run:
     """One run, as its thread reports it.
 
     Attributes:
-        started: When the engine began to compute, None while the run is being prepared.
+        started: When the engine began to compute, None before and after.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,6 +30,10 @@ class Run:
         """Note that the engine begins to compute."""
         self.started = self.clock()
 
+    def stop(self) -> None:
+        """Note that the engine has answered."""
+        self.started = None
+
 
 def allowed_seconds(warm_p99: float) -> float:
     """Return the time after which a run is hung, given the p99 of its bucket when warm."""
@@ -39,7 +43,8 @@ def allowed_seconds(warm_p99: float) -> float:
 async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Answer:
     """Wait for a run, but not for ever.
 
-    Only the time in the engine counts: a batch that was prepared ahead may wait for its turn.
+    Only the time in the engine counts: a batch that was prepared ahead may wait for its turn, and
+    what is done for an image before and after depends on its size.
 
     Args:
         future: The outcome of the run.
@@ -56,7 +61,8 @@ async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Ans
         if future.done():
             return future.result()
         now = run.clock()
-        if run.started is None or now - armed > remaining + _LATE_SECONDS:
+        started = run.started  # once: its thread goes on
+        if started is None or now - armed > remaining + _LATE_SECONDS:
             remaining = allowed
-        elif (remaining := run.started + allowed - now) <= 0:
+        elif (remaining := started + allowed - now) <= 0:
             raise EngineLost(f"The engine hung: a run takes longer than {allowed:.1f} s.")

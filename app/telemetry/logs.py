@@ -3,12 +3,10 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import PurePath
-from types import TracebackType
 from typing import Any, Final, TextIO
 
+from app.frames import causes, describe_frames
 from app.telemetry.writer import Writer
 
 _OURS: Final = "polypseg"
@@ -40,7 +38,7 @@ class JsonFormatter(logging.Formatter):
             line["event"], *_ = line["event"].splitlines()
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = list(_chain(record.exc_info[1]))
+            line["error"] = [_describe(error) for error in causes(record.exc_info[1])]
         return _ENCODER.encode(line)
 
 
@@ -73,21 +71,6 @@ def _root(record: logging.LogRecord) -> str:
     return record.name.partition(".")[0]
 
 
-def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
-    """Describe an exception and what it came from, innermost last, without any message."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        kind = type(error)
-        yield {"type": f"{kind.__module__}.{kind.__qualname__}", "at": _stack(error.__traceback__)}
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _stack(traceback: TracebackType | None) -> list[str]:
-    frames = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        place = "/".join(PurePath(code.co_filename).parts[-3:])
-        frames.append(f"{place}:{traceback.tb_lineno} {code.co_name}")
-        traceback = traceback.tb_next
-    return frames
+def _describe(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    return {"type": f"{kind.__module__}.{kind.__qualname__}", "at": describe_frames(error)}

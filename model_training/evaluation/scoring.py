@@ -80,10 +80,10 @@ class Tap:
         self.seconds = 0.0
         self._engine = engine
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run the engine, see `Engine.infer`."""
         start = time.perf_counter()
-        self.probability = self._engine.infer(images)
+        self.probability = self._engine.infer(images, alone=alone)
         self.seconds = time.perf_counter() - start
         return self.probability
 

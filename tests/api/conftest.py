@@ -57,14 +57,14 @@ class Gated:
         self.name, self.device, self.threads = engine.name, engine.device, engine.threads
         self.close = engine.close
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Wait, then run or fail."""
         self.gate.runs += len(images)
         self.gate.entered.release()
         self.gate.open.wait()
         if self.gate.error is not None:
             raise self.gate.error
-        return self.engine.infer(images)
+        return self.engine.infer(images, alone=alone)
 
 
 def encode(pixels: NDArray[np.uint8], form: str = "PNG", **options: object) -> bytes:

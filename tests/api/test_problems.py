@@ -170,14 +170,14 @@ async def test_plain_thresholds(client: Client, png: bytes, threshold: str) -> N
     assert answer.json()["threshold"] == float(threshold)
 
 
-@pytest.mark.parametrize("patience", ["60000", "060000", "9" * 18])
+@pytest.mark.parametrize("patience", ["60000", "060000", "9" * 100])
 async def test_plain_patience(client: Client, png: bytes, patience: str) -> None:
     answer = await client.post("/predict", content=png, headers={"X-Request-Timeout-Ms": patience})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
-    "patience", ["0", "-5", "soon", "1.5", "+5000", "5_000", "5e3", "5000.0", "", "9" * 19]
+    "patience", ["0", "-5", "soon", "1.5", "+5000", "5_000", "5e3", "5000.0", "", "9" * 101]
 )
 async def test_invalid_patience(client: Client, png: bytes, patience: str) -> None:
     answer = await client.post("/predict", content=png, headers={"X-Request-Timeout-Ms": patience})
@@ -333,7 +333,7 @@ async def test_failed_run(serving: Serving, png: bytes, caplog: pytest.LogCaptur
             answer = await client.post("/predict", content=png)
         detail = check(answer, problems.InternalError)
         assert "secret" not in detail
-    (line,) = caplog.records
+    (line,) = (line for line in caplog.records if line.levelno == logging.ERROR)
     assert line.exc_info is not None
     assert line.fields == {  # type: ignore[attr-defined]
         "request_id": answer.headers["X-Request-Id"]

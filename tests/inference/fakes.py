@@ -21,6 +21,7 @@ class RedEngine:
         errors: Raised one by one, by the next runs.
         sizes: Batch sizes of the runs so far.
         peak: The most runs that were under way at once.
+        alone: What each run was told of others.
     """
 
     name: EngineName = "onnxruntime"
@@ -33,13 +34,15 @@ class RedEngine:
         self.entered = threading.Semaphore(0)
         self.errors: list[Exception] = []
         self.sizes: list[int] = []
+        self.alone: list[bool] = []
         self.peak = self._running = 0
         self.closed = False
         self._lock = threading.Lock()
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         with self._lock:
             self.sizes.append(len(images))
+            self.alone.append(alone)
             self._running += 1
             self.peak = max(self.peak, self._running)
             error = self.errors.pop(0) if self.errors else None

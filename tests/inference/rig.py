@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from app.inference.batcher import Unfit
+
 
 @dataclass(eq=False)
 class Run:
@@ -11,11 +13,13 @@ class Run:
 
     items: list[int]
     bucket: int
+    unfit: set[int] = field(default_factory=set)
     outcome: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def succeed(self) -> None:
+    def succeed(self, *, unfit: Iterable[int] = ()) -> None:
+        self.unfit.update(unfit)
         self.outcome.set_result(None)
 
     def fail(self, error: Exception) -> None:
@@ -23,13 +27,13 @@ class Run:
 
 
 class Rig:
-    """The answer to item `n` is `n * n`."""
+    """The answer to item `n` is `n * n`, or `ValueError(n)` if it is unfit."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.running: list[Run] = []
 
-    async def __call__(self, items: Sequence[int], bucket: int) -> list[int]:
+    async def __call__(self, items: Sequence[int], bucket: int) -> list[int | Unfit]:
         run = Run(list(items), bucket)
         self.runs.append(run)
         self.running.append(run)
@@ -37,7 +41,7 @@ class Rig:
             await run.outcome
         finally:
             self.running.remove(run)
-        return [item * item for item in items]
+        return [Unfit(ValueError(item)) if item in run.unfit else item * item for item in items]
 
     @property
     def sizes(self) -> list[int]:

@@ -192,7 +192,7 @@ def test_overload_is_refused_at_the_door_and_nobody_inside_waits_too_long(seed: 
             nonlocal refused
             came = loop.time()
             try:
-                with line(admission, 10.0), throughput.work(answers=True):
+                with line(admission, 10.0), throughput.work():
                     async with engine:
                         await asyncio.sleep(0.02)
                     if came > 60:

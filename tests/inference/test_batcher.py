@@ -227,6 +227,42 @@ def test_members_of_a_failed_batch_run_alone_once() -> None:
     run(main())
 
 
+def test_unfit_item_fails_alone_and_says_nothing_of_the_engine() -> None:
+    async def main() -> None:
+        house = House(1, 4)
+        bad_luck = house.submit(0)
+        await settle()
+        house.rig.running[0].fail(EngineError("bad luck"))
+        with pytest.raises(EngineError):
+            await bad_luck
+        unfit = house.submit(1)
+        await settle()
+        tasks = [house.submit(item) for item in (2, 3, 4)]
+        await settle()
+        house.rig.running[0].succeed(unfit=[1])
+        with pytest.raises(ValueError, match="1"):
+            await unfit
+        assert house.batcher.trouble.is_set()
+        assert (house.batcher.runs, house.tally.batches) == (0, {})
+        await settle()
+        house.rig.running[0].succeed(unfit=[3])
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (results[0], results[2]) == (4, 16)
+        assert isinstance(results[1], ValueError)
+        assert not house.batcher.trouble.is_set()
+        assert (house.batcher.runs, house.tally.batches) == (1, {2: 1})
+        assert (house.tally.retried, house.tally.dropped) == (0, {"failed": 1})
+        left = house.submit(5)
+        await settle()
+        left.cancel()
+        await settle()
+        house.rig.running[0].succeed(unfit=[5])
+        await settle()
+        assert house.tally.dropped == {"failed": 1, "cancelled": 1}
+
+    run(main())
+
+
 def test_lone_item_that_fails_is_not_run_again() -> None:
     async def main() -> None:
         house = House(1)
@@ -236,7 +272,7 @@ def test_lone_item_that_fails_is_not_run_again() -> None:
         with pytest.raises(EngineError, match="no"):
             await task
         assert len(house.rig.runs) == 1
-        assert str(house.batcher.last_error) == "no"
+        assert house.batcher.last_error == "no"
 
     run(main())
 

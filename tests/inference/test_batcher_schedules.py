@@ -7,7 +7,7 @@ import asyncio
 import math
 import os
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,7 @@ class Request:
     begun: bool = False
     answered: int = 0  # runs that went well with it as a member
     failed_alone: bool = False
+    unfit: bool = False
     lost: bool = False
     expired: bool = False
 
@@ -133,6 +134,20 @@ class Schedule(RuleBasedStateMachine):
         self.go(step)
 
     @precondition(lambda self: self.rig.running)
+    @rule(which=_pick, members=st.sets(st.integers(0, 15), min_size=1))
+    def reject(self, which: int, members: set[int]) -> None:
+        """Some members of a run are at fault themselves; their neighbours are answered."""
+
+        async def step() -> None:
+            run = self.rig.running[which % len(self.rig.running)]
+            unfit = {run.items[member % len(run.items)] for member in members}
+            for item in unfit:
+                self.requests[item].unfit = True
+            self._succeed(run, unfit)
+
+        self.go(step)
+
+    @precondition(lambda self: self.rig.running)
     @rule(which=_pick, memory=st.booleans())
     def fail(self, which: int, memory: bool) -> None:
         async def step() -> None:
@@ -158,10 +173,10 @@ class Schedule(RuleBasedStateMachine):
         assert all(request.task.done() for request in self.requests)
         self._new_engine()
 
-    def _succeed(self, run: Run) -> None:
+    def _succeed(self, run: Run, unfit: Collection[int] = ()) -> None:
         for item in run.items:
             self.requests[item].answered += 1
-        run.succeed()
+        run.succeed(unfit=unfit)
 
     # What must hold
 
@@ -199,6 +214,10 @@ class Schedule(RuleBasedStateMachine):
                 assert request.answered == 0
             elif isinstance(task.exception(), EngineError):
                 assert request.failed_alone
+            elif isinstance(error := task.exception(), ValueError):
+                assert error.args == (request.item,)
+                assert request.unfit
+                assert request.answered == 1
             else:
                 assert isinstance(task.exception(), EngineLost)
                 assert request.lost
@@ -219,8 +238,9 @@ class Schedule(RuleBasedStateMachine):
         done = [request.task for request in self.requests if request.task.done()]
         failed = [t for t in done if not t.cancelled() and t.exception() is not None]
         expired = [t for t in failed if isinstance(t.exception(), DeadlineExceeded)]
+        unfit = [t for t in failed if isinstance(t.exception(), ValueError)]
         assert self.tally.dropped["expired"] == len(expired)
-        assert self.tally.dropped["failed"] >= len(failed) - len(expired)
+        assert self.tally.dropped["failed"] >= len(failed) - len(expired) - len(unfit)
         assert self.tally.dropped["cancelled"] <= sum(t.cancelled() for t in done)
 
     def teardown(self) -> None:
@@ -233,7 +253,13 @@ class Schedule(RuleBasedStateMachine):
             self.go(finish)
         for request in self.requests:
             assert request.task.done(), "nobody answered"
-            faults = (request.cancelled, request.failed_alone, request.lost, request.expired)
+            faults = (
+                request.cancelled,
+                request.failed_alone,
+                request.unfit,
+                request.lost,
+                request.expired,
+            )
             assert any(faults) or request.task.result() == request.item**2
         self.loop.close()
 

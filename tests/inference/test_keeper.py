@@ -16,6 +16,7 @@ from app.inference.health import State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded
 from app.inference.measurement import measure
+from app.inference.runner import Prepared
 from app.inference.tally import Tally
 from tests.inference.fakes import RedEngine, red
 
@@ -60,7 +61,7 @@ class House:
 
     async def infer(self) -> None:
         assert self.keeper.batcher
-        answer = await self.keeper.batcher.submit(IMAGE)
+        answer = await self.keeper.batcher.submit(Prepared(IMAGE))
         np.testing.assert_array_equal(answer.probability, red(IMAGE))
 
     async def stop(self) -> None:
@@ -102,7 +103,7 @@ async def test_failed_run_degrades_until_a_run_goes_well() -> None:
     house.engines[0].errors = [EngineError("bad luck")]
     assert house.keeper.batcher
     with pytest.raises(EngineError):
-        await house.keeper.batcher.submit(IMAGE)
+        await house.keeper.batcher.submit(Prepared(IMAGE))
     assert house.keeper.state is State.DEGRADED
     assert house.keeper.reason == "The last run failed: bad luck"
     await house.until(State.READY)  # by a probe
@@ -134,7 +135,7 @@ async def test_lost_engine_is_replaced_and_the_pending_are_told(harm: Break, cau
     house.may_load.clear()
     harm(house.engines[0])
     assert house.keeper.batcher
-    pending = [asyncio.create_task(house.keeper.batcher.submit(IMAGE)) for _ in range(5)]
+    pending = [asyncio.create_task(house.keeper.batcher.submit(Prepared(IMAGE))) for _ in range(5)]
     results = await asyncio.gather(*pending, return_exceptions=True)
     assert {type(result) for result in results} == {EngineLost}
     assert house.keeper.state is State.DEGRADED
@@ -156,7 +157,7 @@ async def lose(house: House) -> None:
     batcher = house.keeper.batcher
     assert batcher
     with pytest.raises(EngineLost):
-        await batcher.submit(IMAGE)
+        await batcher.submit(Prepared(IMAGE))
     await until(lambda: house.keeper.batcher is not batcher)
 
 
@@ -243,7 +244,7 @@ async def test_stopping_fails_what_waits() -> None:
     await house.until(State.READY)
     hang(house.engines[0])
     assert house.keeper.batcher
-    task = asyncio.create_task(house.keeper.batcher.submit(IMAGE))
+    task = asyncio.create_task(house.keeper.batcher.submit(Prepared(IMAGE)))
     await asyncio.sleep(0)
     await house.stop()
     with pytest.raises(EngineLost, match="closed"):

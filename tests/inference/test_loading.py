@@ -30,7 +30,7 @@ def test_engine_is_warm_and_used_in_a_way_that_was_measured(
     how = loaded.measurement
     assert (how.slots, how.threads) in ways
     assert loaded.engine.threads == how.threads
-    assert how.buckets in {(1,), (1, 2)}
+    assert how.buckets == (1,)
     assert how.p99.keys() == set(how.buckets)
     assert 0 < loaded.rate < how.throughput  # decoding costs something too
     pixels, _ = phantom(64, 64)

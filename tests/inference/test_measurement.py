@@ -26,9 +26,9 @@ class TimedEngine(RedEngine):
         now: float = getattr(self._local, "now", 0.0)
         return now
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         self._local.now = self.clock() + self.cost(len(images))
-        return super().infer(images)
+        return super().infer(images, alone=alone)
 
 
 def measured(
@@ -92,8 +92,8 @@ def test_engine_that_cannot_run_one_image_is_no_engine() -> None:
 
 def test_engine_that_gives_another_shape_is_no_engine() -> None:
     class Wrong(RedEngine):
-        def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return super().infer(images)[:, 1:]
+        def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
+            return super().infer(images, alone=alone)[:, 1:]
 
     with pytest.raises(EngineError, match=r"\(1, 3, 4\), expected float32 \(1, 4, 4\)"):
         measure(Wrong(), IMAGE, buckets=(1,))
@@ -109,6 +109,19 @@ def way(lone: float, throughput: float) -> Measurement:
         p99={1: lone},
         probability=red(IMAGE),
     )
+
+
+@pytest.mark.parametrize(("slots", "kinds"), [(1, {True}), (2, {False})])
+def test_runs_are_timed_as_they_will_be_run_and_warmed_in_both_ways(
+    slots: int, kinds: set[bool]
+) -> None:
+    engine = RedEngine()
+    measure(engine, IMAGE, buckets=(1, 2), slots=slots, seconds=0.0)
+    told = list(zip(engine.sizes, engine.alone, strict=True))
+    for size in (1, 2):
+        assert {alone for number, alone in told if number == size} == {True, False}
+    timed_last = told[-1 - 3 * slots : -1]  # three runs a slot, before the one for the probe
+    assert {alone for _, alone in timed_last} == kinds
 
 
 @pytest.mark.parametrize(
@@ -129,10 +142,11 @@ def test_lone_time_decides_up_to_a_tenth_then_throughput(
 
 
 def test_buckets_by_device_and_wish() -> None:
-    assert buckets_for("cpu") == (1, 2)
-    assert buckets_for("gpu") == (1, 4, 16, 64)
-    assert buckets_for("cpu", 1) == (1,)
-    assert buckets_for("cpu", 6) == (1, 2, 4, 6)
-    assert buckets_for("gpu", 1) == (1,)
-    assert buckets_for("gpu", 32) == (1, 4, 16, 32)
-    assert buckets_for("gpu", 256) == (1, 4, 16, 64, 256)
+    assert buckets_for("tensorflow", "cpu") == (1, 2)
+    assert buckets_for("onnxruntime", "cpu") == (1,)
+    assert buckets_for("tensorflow", "gpu") == (1, 4, 16, 64)
+    assert buckets_for("onnxruntime", "cpu", 1) == (1,)
+    assert buckets_for("onnxruntime", "cpu", 6) == (1, 2, 4, 6)
+    assert buckets_for("tensorflow", "gpu", 1) == (1,)
+    assert buckets_for("tensorflow", "gpu", 32) == (1, 4, 16, 32)
+    assert buckets_for("tensorflow", "gpu", 256) == (1, 4, 16, 64, 256)

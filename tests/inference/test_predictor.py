@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,16 +30,30 @@ from app.inference import (
     predict_image,
     select_engine,
 )
+from app.inference.engine import Device
 from app.inference.loading import Loaded
 from app.inference.measurement import measure
 from tests.bundles import write_tiny_bundle
 from tests.inference.fakes import RedEngine, red
+
+# With one core: two batches of one, and one image a core.
+ROOM = 3
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's one slot is all that can compute, unless it is a GPU's."""
+    monkeypatch.setattr("app.inference.keeper.available_cores", lambda: 1)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Pillow.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def render_mask(prediction: Prediction) -> bytes:
+    return render_png(prediction.segmentation.mask)
 
 
 @asynccontextmanager
@@ -54,8 +69,15 @@ async def serving(predictor: Predictor) -> AsyncIterator[Predictor]:
 class House:
     """A predictor whose engine answers with the red channel and can be held and broken."""
 
-    def __init__(self, bundle: Bundle, *, rate: float = 100.0, deadline: float = 10.0) -> None:
-        self.engine = RedEngine()
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        rate: float = 100.0,
+        deadline: float = 10.0,
+        device: Device = "cpu",
+    ) -> None:
+        self.engine = RedEngine(device)
         self.fault: Exception | None = None
         self.rate = rate
         self.predictor = Predictor(
@@ -81,7 +103,8 @@ class House:
     async def answer(self, data: bytes) -> Prediction:
         async with self.predictor.admit() as slot:
             slot.line_up()
-            return await self.predictor.predict(data, deadline=slot.deadline)
+            prediction, _ = await self.predictor.predict(data, render_mask, deadline=slot.deadline)
+            return prediction
 
 
 async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
@@ -94,8 +117,7 @@ async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
     async with serving(Predictor(bundle, choose_engine(bundle, device="cpu"))) as predictor:
         async with predictor.admit() as slot:
             slot.line_up()
-            prediction = await predictor.predict(data, deadline=slot.deadline)
-            encoded = await predictor.render(lambda p: render_png(p.segmentation.mask), prediction)
+            prediction, encoded = await predictor.predict(data, render_mask, deadline=slot.deadline)
         assert prediction.header == image.header
         np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
         np.testing.assert_array_equal(prediction.image.pixels, image.pixels)
@@ -118,8 +140,9 @@ async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
         assert health.reason.startswith("onnxruntime on the processor")
 
 
-async def test_many_at_once_get_each_their_own_answer(tiny: Bundle) -> None:
-    house = House(tiny)
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+async def test_many_at_once_get_each_their_own_answer(tiny: Bundle, device: Device) -> None:
+    house = House(tiny, device=device)
     pictures = [np.full((40 + n, 50, 3), (5 * n, 9, 9), np.uint8) for n in range(40)]
     async with serving(house.predictor):
         predictions = await asyncio.gather(*(house.answer(png(p)) for p in pictures))
@@ -131,8 +154,9 @@ async def test_threshold_of_the_request_wins(tiny: Bundle) -> None:
     house = House(tiny)
     data = png(np.full((64, 64, 3), 128, np.uint8))
     async with serving(house.predictor) as predictor:
-        assert (await predictor.predict(data)).segmentation.area_px == 64 * 64
-        low = await predictor.predict(data, threshold=0.6)
+        usual, _ = await predictor.predict(data, render_mask)
+        assert usual.segmentation.area_px == 64 * 64
+        low, _ = await predictor.predict(data, render_mask, threshold=0.6)
         assert low.segmentation.area_px == 0
         assert low.segmentation.threshold == 0.6
 
@@ -141,9 +165,9 @@ async def test_image_that_is_refused_never_reaches_the_engine(tiny: Bundle) -> N
     predictor = Predictor(tiny, choose_engine(tiny, device="cpu"), max_pixels=99)
     async with serving(predictor):
         with pytest.raises(ImageError):
-            await predictor.predict(b"no image")
+            await predictor.predict(b"no image", render_mask)
         with pytest.raises(TooManyPixels):
-            await predictor.predict(png(np.zeros((10, 10, 3), np.uint8)))
+            await predictor.predict(png(np.zeros((10, 10, 3), np.uint8)), render_mask)
         assert sum(predictor.tally.batches.values()) == 0
 
 
@@ -158,7 +182,7 @@ async def test_before_the_engine_is_there_nobody_is_let_in(tiny: Bundle) -> None
         await house.answer(b"")
     assert caught.value.retry_after >= 1
     with pytest.raises(NotReady):
-        await house.predictor.predict(png(np.zeros((8, 8, 3), np.uint8)))
+        await house.predictor.predict(png(np.zeros((8, 8, 3), np.uint8)), render_mask)
     await house.predictor.close()
 
 
@@ -210,7 +234,7 @@ async def test_deadline_that_passes_in_the_queue(tiny: Bundle) -> None:
     data = png(np.zeros((8, 8, 3), np.uint8))
     async with serving(house.predictor) as predictor:
         with pytest.raises(DeadlineExceeded):
-            await predictor.predict(data, deadline=asyncio.get_running_loop().time())
+            await predictor.predict(data, render_mask, deadline=asyncio.get_running_loop().time())
         assert predictor.tally.dropped == {"expired": 1}
 
 
@@ -233,27 +257,88 @@ async def test_callers_that_leave_are_never_run_and_the_next_is_served(tiny: Bun
         assert len(house.engine.sizes) - before <= 3
 
 
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Room for three decoded images, wherever this runs: two batches of one, and one a core."""
-    monkeypatch.setattr("app.inference.keeper.available_cores", lambda: 1)
-    return 3
-
-
-async def test_an_image_is_decoded_when_the_engine_can_soon_take_it(
-    tiny: Bundle, narrow: int
+@pytest.mark.parametrize(
+    ("device", "cores", "thread"),
+    [("cpu", 1, "engine"), ("cpu", 2, "pixels"), ("gpu", 1, "pixels")],
+)
+async def test_thread_of_the_engine_does_all_where_there_is_a_slot_a_core(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, device: Device, cores: int, thread: str
 ) -> None:
+    monkeypatch.setattr("app.inference.keeper.available_cores", lambda: cores)
+    house = House(tiny, device=device)
+    async with serving(house.predictor) as predictor:
+        _, name = await predictor.predict(
+            png(np.zeros((8, 8, 3), np.uint8)), lambda _: threading.current_thread().name
+        )
+    assert name.startswith(thread)
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+async def test_nothing_is_rendered_for_who_left_during_the_run(
+    tiny: Bundle, device: Device
+) -> None:
+    house = House(tiny, device=device)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    rendered: list[Prediction] = []
+    async with serving(house.predictor) as predictor:
+        house.hold()
+        leaving = asyncio.create_task(predictor.predict(data, rendered.append))
+        await house.held()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        house.engine.free.set()
+        await house.answer(data)
+    assert rendered == []
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+async def test_answer_that_cannot_be_rendered_fails_alone(tiny: Bundle, device: Device) -> None:
+    def fail(_: Prediction) -> bytes:
+        raise MemoryError("too large")
+
+    house = House(tiny, device=device)
+    data = png(np.zeros((8, 8, 3), np.uint8))
+    async with serving(house.predictor) as predictor:
+        with pytest.raises(MemoryError, match="too large"):
+            await predictor.predict(data, fail)
+        assert predictor.health.ready
+        await house.answer(data)
+
+
+async def test_what_waits_for_a_processor_is_not_decoded(tiny: Bundle) -> None:
     house = House(tiny, rate=1000.0)
+    picture, garbage = png(np.full((64, 64, 3), 128, np.uint8)), b"no image"
+    async with serving(house.predictor) as predictor:
+        house.hold()
+        # One runs, the next is decoded meanwhile, the third waits as it came.
+        line = [asyncio.create_task(house.answer(picture)) for _ in range(2)]
+        await house.held()
+        left, last = (asyncio.create_task(house.answer(garbage)) for _ in range(2))
+        await asyncio.sleep(0.02)  # long enough to decode nine bytes
+        assert not any(task.done() for task in (left, last))
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        assert predictor.tally.dropped == {"cancelled": 1}
+        house.engine.free.set()
+        await asyncio.gather(*line)
+        with pytest.raises(ImageError):
+            await last
+
+
+async def test_an_image_is_decoded_when_a_gpu_can_soon_take_it(tiny: Bundle) -> None:
+    house = House(tiny, rate=1000.0, device="gpu")
     picture, garbage = png(np.full((64, 64, 3), 128, np.uint8)), b"no image"
     async with serving(house.predictor) as predictor:
         # What cannot be decoded is found out at once, as long as there is room.
         with pytest.raises(ImageError):
             await house.answer(garbage)
         house.hold()
-        line = [asyncio.create_task(house.answer(picture)) for _ in range(3 * narrow)]
+        line = [asyncio.create_task(house.answer(picture)) for _ in range(3 * ROOM)]
         left = asyncio.create_task(house.answer(garbage))
         late = asyncio.create_task(
-            predictor.predict(garbage, deadline=asyncio.get_running_loop().time() + 0.01)
+            predictor.predict(
+                garbage, render_mask, deadline=asyncio.get_running_loop().time() + 0.01
+            )
         )
         last = asyncio.create_task(house.answer(garbage))
         await house.held()
@@ -274,12 +359,13 @@ async def test_an_image_is_decoded_when_the_engine_can_soon_take_it(
         await house.answer(picture)  # every place was given back
 
 
-async def test_what_waits_for_a_lost_engine_is_not_decoded(tiny: Bundle, narrow: int) -> None:
-    house = House(tiny, rate=1000.0)
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+async def test_what_waits_for_a_lost_engine_is_not_decoded(tiny: Bundle, device: Device) -> None:
+    house = House(tiny, rate=1000.0, device=device)
     picture = png(np.zeros((8, 8, 3), np.uint8))
     async with serving(house.predictor) as predictor:
         house.hold()
-        line = [asyncio.create_task(house.answer(picture)) for _ in range(narrow)]
+        line = [asyncio.create_task(house.answer(picture)) for _ in range(ROOM)]
         await house.held()
         line += [asyncio.create_task(house.answer(b"no image")) for _ in range(20)]
         await asyncio.sleep(0)
@@ -288,7 +374,7 @@ async def test_what_waits_for_a_lost_engine_is_not_decoded(tiny: Bundle, narrow:
 
         answers = await asyncio.gather(*line, return_exceptions=True)
 
-        assert [type(answer) for answer in answers] == [NotReady] * len(line)
+        assert [type(answer) for answer in answers] == [Draining] * len(line)
         assert predictor.tally.dropped == {"failed": len(line)}
 
 
@@ -357,6 +443,6 @@ async def test_close_fails_what_is_left(tiny: Bundle) -> None:
         await house.held()
         assert await predictor.drain(0.01) == 1
         await predictor.close()
-        with pytest.raises(NotReady):
+        with pytest.raises(Draining):
             await task
     house.engine.free.set()

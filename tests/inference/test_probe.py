@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from app.inference.batcher import Batcher
 from app.inference.engine import EngineError
 from app.inference.errors import EngineLost
 from app.inference.probe import probe_when_idle
-from app.inference.runner import Inferred
+from app.inference.runner import Inferred, Prepared, Work
 from tests.inference.clock import run, settle
 from tests.inference.fakes import red
 
 IMAGE = np.full((4, 4, 3), 100, np.uint8)
-OTHER = np.zeros((4, 4, 3), np.uint8)
+OTHER = Prepared(np.zeros((4, 4, 3), np.uint8))
 
 
 class House:
@@ -27,16 +27,16 @@ class House:
         self.errors: list[Exception] = []
         self.broken: Exception | None = None
         self.drift = np.float32(0)
-        self.batcher = Batcher(self.infer, buckets=[1])
+        self.batcher: Batcher[Work, Any] = Batcher(self.infer, buckets=[1])
         self.probe = asyncio.create_task(
             probe_when_idle(self.batcher, IMAGE, red(IMAGE), period=10.0)
         )
 
-    async def infer(self, images: Sequence[NDArray[np.uint8]], _: int) -> list[Inferred]:
+    async def infer(self, batch: Sequence[Work], _: int) -> list[Inferred]:
         self.times.append(asyncio.get_running_loop().time())
         if self.broken or self.errors:
             raise self.broken or self.errors.pop(0)
-        return [Inferred(red(image) + self.drift, 0.0) for image in images]
+        return [Inferred(red(work.prepare()) + self.drift, 0.0) for work in batch]
 
 
 def test_idle_engine_is_probed_once_a_period() -> None:

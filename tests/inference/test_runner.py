@@ -1,40 +1,46 @@
 """Batches in real threads."""
 
 import asyncio
+import re
+import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.frames import describe_frames
+from app.inference.batcher import Unfit
 from app.inference.engine import EngineError, OutOfMemory, check_probability
 from app.inference.errors import EngineLost
-from app.inference.runner import Runner, pad
+from app.inference.runner import Inferred, Prepared, Runner, pad
 from tests.inference.fakes import RedEngine, red
 
 P99 = dict.fromkeys((1, 2, 4), 0.01)
 
 
-def noise(count: int) -> list[NDArray[np.uint8]]:
-    return list(np.random.default_rng(0).integers(0, 256, (count, 8, 6, 3), np.uint8))
+def noise(count: int) -> list[Prepared]:
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 8, 6, 3), np.uint8)
+    return [Prepared(image) for image in pixels]
 
 
 @pytest.mark.parametrize(("count", "bucket"), [(1, 1), (2, 2), (1, 4), (3, 4)])
 async def test_each_image_gets_its_own_answer(count: int, bucket: int) -> None:
     engine = RedEngine()
     runner = Runner(engine, 1, P99)
-    images = noise(count)
-    answers = await runner(images, bucket)
+    batch = noise(count)
+    answers = await runner(batch, bucket)
     assert engine.sizes == [bucket]
     assert len(answers) == count
-    for image, answer in zip(images, answers, strict=True):
-        np.testing.assert_array_equal(answer.probability, red(image))
+    for work, answer in zip(batch, answers, strict=True):
+        np.testing.assert_array_equal(answer.probability, red(work.pixels))
         assert answer.probability.base is None or bucket == 1  # keeps no batch alive
         assert answer.seconds >= 0
     runner.close()
 
 
 def test_padding_is_black() -> None:
-    images = noise(2)
+    images = [work.pixels for work in noise(2)]
     batch = pad(images, 4)
     assert batch.shape == (4, 8, 6, 3)
     np.testing.assert_array_equal(batch[:2], np.stack(images))
@@ -42,8 +48,8 @@ def test_padding_is_black() -> None:
 
 
 def test_lone_image_is_not_copied() -> None:
-    (image,) = noise(1)
-    assert np.shares_memory(pad([image], 1), image)
+    (work,) = noise(1)
+    assert np.shares_memory(pad([work.pixels], 1), work.pixels)
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -58,6 +64,26 @@ async def test_no_more_runs_than_slots_though_one_more_is_prepared(slots: int) -
     engine.free.set()
     await asyncio.gather(*tasks)
     assert engine.peak == slots
+    runner.close()
+
+
+async def test_engine_is_told_whether_another_batch_is_at_work() -> None:
+    class Waiting(Prepared):
+        def finish(self, inferred: Inferred) -> Inferred:
+            rendered.wait()
+            return inferred
+
+    rendered = threading.Event()
+    engine = RedEngine()
+    runner = Runner(engine, 2, P99)
+    (first,) = noise(1)
+    rendering = asyncio.create_task(runner([Waiting(first.pixels)], 1))
+    await asyncio.to_thread(engine.entered.acquire)
+    await runner([first], 1)  # the engine is free, but not its core
+    rendered.set()
+    await rendering
+    await runner([first], 1)
+    assert engine.alone == [True, False, True]
     runner.close()
 
 
@@ -95,6 +121,71 @@ async def test_hung_run_loses_the_engine(monkeypatch: pytest.MonkeyPatch) -> Non
     engine.free.set()
 
 
+@dataclass(frozen=True)
+class Broken(Prepared):
+    """An image that is at fault, before the engine or after it."""
+
+    early: bool
+
+    def prepare(self) -> NDArray[np.uint8]:
+        if self.early:
+            raise ValueError("no image")
+        return self.pixels
+
+    def finish(self, _: Inferred) -> Inferred:
+        raise MemoryError("too large")
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_image_at_fault_fails_alone(early: bool) -> None:
+    engine = RedEngine()
+    runner = Runner(engine, 1, P99)
+    first, last = noise(2)
+    broken, good, *more = await runner([Broken(first.pixels, early=early), last], 2)
+    assert isinstance(broken, Unfit)
+    assert broken.ran is not early
+    assert str(broken.error) == ("no image" if early else "too large")
+    # Its frames would hold the whole batch; what they tell is kept as text, for the log.
+    assert broken.error.__traceback__ is None
+    assert re.fullmatch(
+        r"tests/inference/test_runner.py:\d+ (prepare|finish)", describe_frames(broken.error)[-1]
+    )
+    np.testing.assert_array_equal(good.probability, red(last.pixels))
+    assert not more
+    assert engine.sizes == [2]
+    runner.close()
+
+
+async def test_engine_does_not_run_when_nothing_is_fit_for_it() -> None:
+    engine = RedEngine()
+    runner = Runner(engine, 1, P99)
+    (unfit,) = await runner([Broken(noise(1)[0].pixels, early=True)], 1)
+    assert isinstance(unfit, Unfit)
+    assert engine.sizes == []
+    runner.close()
+
+
+async def test_what_takes_long_after_the_engine_is_no_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.inference.watch.MIN_SECONDS", 0.05)
+    monkeypatch.setattr("app.inference.watch.P99_FACTOR", 0)
+    going_on = threading.Event()
+
+    class Large(Prepared):
+        def finish(self, inferred: Inferred) -> Inferred:
+            going_on.wait()
+            return inferred
+
+    runner = Runner(RedEngine(), 1, P99)
+    running = asyncio.create_task(runner([Large(noise(1)[0].pixels)], 1))
+    await asyncio.sleep(0.15)  # thrice as long as the engine may take
+    assert not running.done()
+    going_on.set()
+    assert len(await running) == 1
+    runner.close()
+
+
 @pytest.mark.parametrize(
     ("maps", "named"),
     [
@@ -113,8 +204,8 @@ def test_what_is_no_probability_is_an_error(maps: NDArray[np.float32], named: st
 
 async def test_one_member_without_a_probability_is_an_error_of_the_run() -> None:
     class Poisoned(RedEngine):
-        def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            maps = super().infer(images)
+        def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
+            maps = super().infer(images, alone=alone)
             maps[0, 0, 0] = np.nan
             return maps
 

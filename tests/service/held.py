@@ -29,14 +29,14 @@ class Held:
         self.name, self.device, self.threads = engine.name, engine.device, engine.threads
         self.close = engine.close
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Note the images, wait, run."""
         with (FOLDER / "journal").open("a") as journal:
             journal.write("image\n" * len(images))
         wait_until(lambda: not (FOLDER / "running").exists())
         if (FOLDER / "failing").exists():
             raise EngineError("It was told to fail.")
-        return self.engine.infer(images)
+        return self.engine.infer(images, alone=alone)
 
 
 def load_held(bundle: Bundle, choice: Choice, max_batch: int | None) -> Loaded:

@@ -1,13 +1,17 @@
 """Stopping loses nothing that was accepted, and takes no longer than it must."""
 
+import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import pytest
 
+from app.imaging import render_overlay
 from tests.service.conftest import HELD, Service, Start
 from tests.waiting import wait_until
 
@@ -21,6 +25,11 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def send(threads: ThreadPoolExecutor, service: Service, image: bytes) -> Future[httpx.Response]:
     """Send an image on a connection of its own."""
     return threads.submit(httpx.post, service.url("/predict"), content=image, timeout=30)
+
+
+def complaints(service: Service) -> list[str]:
+    """What the log has that an operator would look for."""
+    return [str(line) for line in service.lines if line["level"] == "error"] + [service.errors]
 
 
 def refused(service: Service) -> bool:
@@ -115,7 +124,47 @@ def test_grace_has_an_end(start: Start, threads: ThreadPoolExecutor, jpeg: bytes
     service.kill()
     assert service.wait() == 1
     assert service.wait_log(event="stopped")["unanswered"] == 1
-    answer.exception()
+    assert answer.result().status_code == 503
+    assert answer.result().json()["code"] == "draining"
+    line = service.wait_log(request_id=answer.result().headers["X-Request-Id"])
+    assert (line["status"], line["code"]) == (503, "draining")
+    assert complaints(service) == [""]
+
+
+def test_answer_on_its_way_goes_out_whole(start: Start) -> None:
+    service = start(drain_delay_s=0).wait_ready()
+    noise = np.random.default_rng(0).integers(0, 256, (1800, 2000, 3), np.uint8)
+    image = render_overlay(noise, np.zeros(noise.shape[:2], np.uint8))
+    head = b"POST /predict/overlay HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port)) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**18)
+        slow.sendall(head % len(image) + image)
+        answer = slow.recv(4096)
+        service.kill()
+        # Longer than there is for last bytes once every answer has gone out.
+        with pytest.raises(subprocess.TimeoutExpired):
+            service.process.wait(2.5)
+        while more := slow.recv(2**20):
+            answer += more
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    assert len(body) == int(length[1])
+    assert service.wait() == 0
+    assert complaints(service) == [""]
+
+
+def test_caller_who_goes_on_sending_is_cut_off_without_a_complaint(
+    start: Start, jpeg: bytes
+) -> None:
+    service = start(drain_delay_s=0, body_timeout_s=0.5).wait_ready()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+    with socket.create_connection(("127.0.0.1", service.port)) as stalled:
+        stalled.sendall(head + jpeg[:1000])
+        wait_until(lambda: service.get("/health/live").status_code == 200)
+        service.kill()
+        assert service.wait() == 0
+    assert complaints(service) == [""]
 
 
 def test_new_work_on_an_old_connection_is_refused_while_draining(

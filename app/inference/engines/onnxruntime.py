@@ -1,6 +1,5 @@
 """The ONNX Runtime engine: `model.onnx` on the processor."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,13 @@ _MEMORY_SIGNS = ("Failed to allocate memory", "bad_alloc", "BFCArena")
 class OnnxRuntimeEngine:
     """Runs `model.onnx` on the processor.
 
-    A run that begins alone uses all threads, for the sake of its caller; one that begins beside
-    another computes in the thread that calls it, since dividing the work of a small network costs a
-    third of the throughput. That takes two sessions: a session's number of threads is fixed.
+    A run that is alone uses all threads, for the sake of its caller; one beside others computes in
+    the thread that calls it, since dividing the work of a small network costs a third of the
+    throughput. That takes two sessions: a session's number of threads is fixed.
 
     Args:
         bundle: The bundle that holds the model.
-        threads: Processor cores of a run that begins alone.
+        threads: Processor cores of a run that is alone.
 
     Raises:
         BundleError: The model is missing, cannot be loaded or does not fit the manifest.
@@ -47,14 +46,10 @@ class OnnxRuntimeEngine:
         self._beside = (
             self._session if threads == 1 else _open_session(bundle, bundle.onnx_model, 1)
         )
-        self._running = 0
-        self._lock = threading.Lock()  # over the number of runs
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
-        with self._lock:
-            session = self._beside if self._running else self._session
-            self._running += 1
+        session = self._session if alone else self._beside
         try:
             (probability,) = session.run(["probability"], {"image": images})
         except MemoryError as error:
@@ -63,9 +58,6 @@ class OnnxRuntimeEngine:
             if any(sign in str(error) for sign in _MEMORY_SIGNS):
                 raise OutOfMemory(str(error)) from error
             raise EngineError(str(error)) from error
-        finally:
-            with self._lock:
-                self._running -= 1
         result: NDArray[np.float32] = probability
         return result
 

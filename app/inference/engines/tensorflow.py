@@ -47,7 +47,12 @@ class TensorFlowEngine:
         )
         self._place = "/GPU:0" if device == "gpu" else "/CPU:0"
 
-    def infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(
+        self,
+        images: NDArray[np.uint8],
+        *,
+        alone: bool = True,  # noqa: ARG002 - its runs share one pool of threads by themselves
+    ) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
         errors = self._tf.errors
         try:

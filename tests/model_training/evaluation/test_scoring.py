@@ -72,8 +72,8 @@ def test_figures_at_input_size(frame: Frame, bundle: Bundle, engine: Engine) -> 
 
 def test_a_temperature_changes_no_dice(frame: Frame, bundle: Bundle, engine: Engine) -> None:
     class Tempered(Tap):
-        def infer(self, images: np.ndarray) -> np.ndarray:
-            maps = np.float64(super().infer(images))
+        def infer(self, images: np.ndarray, *, alone: bool = True) -> np.ndarray:
+            maps = np.float64(super().infer(images, alone=alone))
             return np.asarray(expit(logit(maps) / 2.5), np.float32)
 
     plain = score_frame(engine, bundle.manifest, frame)

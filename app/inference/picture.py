@@ -1,0 +1,91 @@
+"""A picture on its way through the model: encoded, as the model takes it, answered."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.imaging import Header, decode
+from app.inference.bundle import Manifest
+from app.inference.errors import CallerLeft
+from app.inference.pipeline import prepare
+from app.inference.prediction import Prediction
+from app.inference.runner import Inferred
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class Picture(Generic[Result]):
+    """One image, from the bytes that came to those that go.
+
+    Attributes:
+        data: The encoded image.
+        manifest: What the model takes, and how its answer is read.
+        render: Turns the prediction into the answer.
+        threshold: The mask is probability >= threshold.
+        max_pixels: Images with more pixels are refused.
+        came: When it came, on the clock of `time.perf_counter`.
+        left: Whether its caller has left; nothing is begun for it any more.
+    """
+
+    data: bytes
+    manifest: Manifest
+    render: Callable[[Prediction], Result]
+    threshold: float
+    max_pixels: int | None = None
+    came: float = field(default_factory=time.perf_counter)
+    left: bool = False
+    _header: Header = field(init=False)
+    _pixels: NDArray[np.uint8] | None = field(init=False, default=None)
+    _decoding: float = field(init=False)
+
+    def prepare(self) -> NDArray[np.uint8]:
+        """Decode and resize, once; return the input of the model, uint8 `[h, w, 3]`.
+
+        Raises:
+            ImageError: The image cannot be decoded or is refused.
+            CallerLeft: Nobody waits for it.
+        """
+        self._check_caller()
+        if self._pixels is None:
+            began = time.perf_counter()
+            image = decode(self.data, max_pixels=self.max_pixels)
+            self._header, self._pixels = image.header, prepare(image, self.manifest)
+            del image  # to give so much memory back takes a while, which is part of the decoding
+            self._decoding = time.perf_counter() - began
+            self._check_caller()
+        return self._pixels
+
+    def finish(self, inferred: Inferred) -> tuple[Prediction, Result]:
+        """Turn what the engine says of the prepared image into the answer.
+
+        Raises:
+            CallerLeft: Nobody waits for it.
+            Exception: Whatever `render` raises.
+        """
+        self._check_caller()
+        began = time.perf_counter()
+        self._pixels = None
+        prediction = Prediction(
+            header=self._header,
+            data=self.data,
+            small=inferred.probability,
+            threshold=self.threshold,
+            min_area=self.manifest.min_area,
+            timings_ms={
+                "decode": self._decoding * 1000,
+                "queue": max(0.0, began - self.came - self._decoding - inferred.seconds) * 1000,
+                "infer": inferred.seconds * 1000,
+            },
+        )
+        result = self.render(prediction)
+        prediction.timings_ms["encode"] = (time.perf_counter() - began) * 1000
+        return prediction, result
+
+    def _check_caller(self) -> None:
+        if self.left:
+            raise CallerLeft

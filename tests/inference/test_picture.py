@@ -1,0 +1,62 @@
+"""What becomes of one image, step by step."""
+
+import time
+
+import numpy as np
+import pytest
+
+from app.imaging import Image, decode, phantom, render_overlay
+from app.inference import Bundle, Prediction
+from app.inference.errors import CallerLeft
+from app.inference.picture import Picture
+from app.inference.runner import Inferred
+
+
+def picture(bundle: Bundle, came: float) -> Picture[Prediction]:
+    pixels, mask = phantom(48, 64)
+    data = render_overlay(pixels, mask)
+    return Picture(data, bundle.manifest, lambda prediction: prediction, 0.5, came=came)
+
+
+def test_it_is_decoded_once_however_often_it_is_run(tiny: Bundle) -> None:
+    one = picture(tiny, time.perf_counter())
+    pixels = one.prepare()
+    assert pixels.shape == (64, 64, 3)
+    assert pixels.dtype == np.uint8
+    assert one.prepare() is pixels
+
+
+def test_times_add_up(tiny: Bundle) -> None:
+    one = picture(tiny, time.perf_counter() - 10)
+    one.prepare()
+    prediction, result = one.finish(Inferred(np.zeros((64, 64), np.float32), 3.0))
+    assert result is prediction
+    timings = prediction.timings_ms
+    assert timings["infer"] == 3000
+    waited = timings["decode"] + timings["queue"] + timings["infer"]
+    assert 10_000 <= waited < 11_000
+    assert timings["queue"] == pytest.approx(7000 - timings["decode"], rel=0.1)
+
+
+def test_who_leaves_during_the_decoding_is_not_run(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = picture(tiny, 0.0)
+
+    def leave_and_decode(data: bytes, max_pixels: int | None) -> Image:
+        one.left = True
+        return decode(data, max_pixels=max_pixels)
+
+    monkeypatch.setattr("app.inference.picture.decode", leave_and_decode)
+    with pytest.raises(CallerLeft):
+        one.prepare()
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_nothing_is_begun_for_who_has_left(tiny: Bundle, prepared: bool) -> None:
+    one = picture(tiny, 0.0)
+    if prepared:
+        one.prepare()
+    one.left = True
+    with pytest.raises(CallerLeft):
+        one.finish(Inferred(np.zeros((64, 64), np.float32), 0.0)) if prepared else one.prepare()
