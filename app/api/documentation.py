@@ -33,7 +33,8 @@ HEADERS: Final = {
     "underscores, tildes and hyphens; a new one replaces any other.",
     "X-Model": "Name and version of the model.",
     "X-Model-Sha256": "SHA-256 of the bundle's manifest, which holds those of all its files.",
-    "Server-Timing": "Milliseconds of decode, queue, infer, encode and total, as far as reached.",
+    "Server-Timing": "Milliseconds of decode, queue, infer and encode of a prediction, and of "
+    "every answer total.",
 }
 MASK_HEADERS: Final = {
     "X-Polyp-Detected": "`true` exactly when the mask is not empty.",

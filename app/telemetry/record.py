@@ -46,7 +46,7 @@ class Record:
         bytes_out: Bytes of the body of the answer.
         width: Width of the image in pixels.
         height: Height of the image in pixels.
-        timings_ms: Milliseconds by stage, of those that were reached.
+        timings_ms: Milliseconds by stage of a prediction; empty for every other answer.
         aborted: The caller hung up before the answer was complete.
         total_ms: Milliseconds from headers to the last byte of the answer; set at the end.
     """

@@ -87,7 +87,7 @@ def evaluate(
     Refuses frames that the manifest lists as training or validation data.
     For example:
 
-        polypseg evaluate --protocol tutorial --data data
+        polypseg evaluate --model models/tutorial-unet --protocol tutorial --data data
     """
     try:
         from model_training.evaluation.report import write_report
