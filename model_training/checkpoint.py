@@ -70,7 +70,7 @@ def restore_checkpoint(
     Raises:
         ValueError: The number or the shape of the variables does not fit.
     """
-    with np.load(path) as file:
+    with path.open("rb") as opened, np.load(opened) as file:
         state = json.loads(str(file["state"]))
         for group, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
             saved = sorted(name for name in file.files if name.startswith(f"{group}/"))

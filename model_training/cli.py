@@ -50,7 +50,10 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/RECIPE-SPLIT-SEED")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 42,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="Of initial weights, order and augmentation."),
+    ] = 42,
     encoder_weights: Annotated[
         str,
         typer.Option(help="'imagenet' (Keras downloads it), 'none', or a .weights.h5 file."),
@@ -97,12 +100,13 @@ def train(
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
     from app.inference import BundleError
+    from model_training.architectures.encoder import EncoderWeightsError
     from model_training.datasets import DatasetError
     from model_training.pipeline import examples
     from model_training.progress import TrainingProgress
     from model_training.recipes import RECIPES
     from model_training.replicas import Replicas, ReplicasError
-    from model_training.run import Run, describe
+    from model_training.run import Run, RunError, describe
     from model_training.shards import ShardError
     from model_training.source import from_shards, from_split
     from model_training.splits import SplitError, read_split
@@ -112,6 +116,8 @@ def train(
 
     if recipe not in RECIPES:
         _fail(f"--recipe is {recipe!r}; there are: {', '.join(RECIPES)}.")
+    if shards and (limit or negatives):
+        _fail("--shards holds the frames to train on: --limit and --negatives are for --data.")
     if size and size % 32:
         _fail(
             f"--size is {size}: the encoder halves it five times, so it must be a multiple of 32."
@@ -131,6 +137,8 @@ def train(
     checkpointed = (out / "checkpoint.npz").exists()
     if checkpointed and not resume:
         _fail(f"{out} holds a run: add --resume to go on with it, or name another --out.")
+    if (out / "model.weights.h5").exists() and not checkpointed:
+        _fail(f"{out} holds the weights of a run without its checkpoint: name another --out.")
     settings = RECIPES[recipe]
     settings = dataclasses.replace(
         settings,
@@ -157,7 +165,10 @@ def train(
         settings, source, seed=seed, encoder_weights=None if bundle else weights, start=bundle
     )
     if checkpointed:
-        run = Run.open(out)
+        try:
+            run = Run.open(out)
+        except RunError as error:
+            _fail(str(error))
         for name, value in plan.identity().items():
             if run.manifest.identity()[name] != value:
                 _fail(f"{out} was made with another {name}: it cannot be resumed with these.")
@@ -180,7 +191,7 @@ def train(
             replicas=replicas,
             progress=TrainingProgress(console),
         )
-    except StartError as error:
+    except (EncoderWeightsError, RunError, StartError) as error:
         _fail(str(error))
     console.print(f"done after {len(history)} epochs: {out}/history.csv, {out}/checkpoint.npz")
 
@@ -214,11 +225,17 @@ def export(
     """
     from app.imaging import ImageError
     from app.inference import BundleError
+    from app.inference.bundle import is_name
     from model_training.datasets import DatasetError, read_frames
     from model_training.export import export as export_run
     from model_training.export import operating_point
-    from model_training.run import Run
+    from model_training.run import Run, RunError
 
+    if not is_name(out.name):
+        _fail(
+            f"--out is {out}: a model's name is of small letters, digits, dots, underscores and "
+            "hyphens."
+        )
     if (out / str(version)).exists() and not replace:
         _fail(f"{out / str(version)} is there: name another --version or --out, or add --replace.")
     try:
@@ -229,7 +246,7 @@ def export(
         bundle = export_run(
             trained, out, name=out.name, version=str(version), images=images, point=point
         )
-    except (BundleError, DatasetError, FileNotFoundError, ImageError) as error:
+    except (BundleError, DatasetError, ImageError, RunError) as error:
         _fail(str(error))
     parity = bundle.manifest.parity_on("cpu")
     console = Console()

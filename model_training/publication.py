@@ -28,10 +28,15 @@ def staged(root: Path, version: str) -> Iterator[Path]:
         path = Path(scratch) / version
         yield path
         path.chmod(0o755)
-        place = root / version
+        place, replaced = root / version, Path(scratch) / "replaced"
         if place.exists():
-            place.rename(Path(scratch) / "replaced")
-        path.rename(place)
+            place.rename(replaced)
+        try:
+            path.rename(place)
+        except BaseException:
+            if replaced.exists():
+                replaced.rename(place)
+            raise
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

@@ -22,6 +22,10 @@ _CODE = ("model_training", "app/imaging")  # what training runs
 _PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 
 
+class RunError(Exception):
+    """A run folder cannot be used; the message is one line."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunManifest:
     """What a run was made from. Two runs with equal manifests (but for times) are repetitions.
@@ -93,13 +97,19 @@ class Run:
         """Read the run in a folder.
 
         Raises:
-            FileNotFoundError: There is none.
+            RunError: There is none, or it is damaged or of another version of this code.
         """
-        values = json.loads((path / "manifest.json").read_text())
-        values["recipe"] = Recipe(**values["recipe"])
-        for name in ("train_frames", "validation_frames"):
-            values[name] = tuple(values[name])
-        return cls(path, RunManifest(**values))
+        place = path / "manifest.json"
+        try:
+            values = json.loads(place.read_text())
+            values["recipe"] = Recipe(**values["recipe"])
+            for name in ("train_frames", "validation_frames"):
+                values[name] = tuple(values[name])
+            return cls(path, RunManifest(**values))
+        except OSError as error:
+            raise RunError(f"{place} cannot be read: {error.strerror}.") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{place} is not what this version writes: {error}.") from error
 
     @classmethod
     def create(cls, path: Path, manifest: RunManifest) -> "Run":

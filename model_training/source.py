@@ -47,8 +47,8 @@ def from_shards(folder: Path) -> Source:
         manifest.split,
         manifest.split_hash,
         manifest.sha256,
-        read_shards(folder, "train"),
-        read_shards(folder, "validation"),
+        read_shards(folder, "train", manifest),
+        read_shards(folder, "validation", manifest),
     )
 
 

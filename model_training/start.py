@@ -32,8 +32,6 @@ def open_start(path: Path, source: Source) -> Bundle:
     """
     bundle = load_bundle(path.parent, path.name)
     training = bundle.manifest.training
-    if training is None:
-        raise StartError(f"{path} does not name its training frames: nothing can start from it.")
     foreign = {
         "train": set(training.train_frames) - set(keys(source.train)),
         "validate": set(training.validation_frames) - set(keys(source.validation)),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,7 @@ from model_training.pipeline import epoch as epoch_batches
 from model_training.progress import TrainingProgress
 from model_training.recipes import LOSSES, Recipe
 from model_training.replicas import Replicas
-from model_training.run import Run
+from model_training.run import Run, RunError
 from model_training.start import bundle_weights
 from model_training.statistics import estimate_batch_statistics
 from model_training.steps import Metrics, compile_steps, run_epoch
@@ -53,6 +54,11 @@ def train(
 
     Returns:
         One row of metrics for each epoch: the columns of `history.csv`.
+
+    Raises:
+        EncoderWeightsError: The encoder's weights cannot be had.
+        RunError: The checkpoint is damaged, or of another version of this code.
+        StartError: The bundle is of another architecture.
     """
     recipe, seed = run.manifest.recipe, run.manifest.seed
     sizes = len(run.manifest.train_frames), len(run.manifest.validation_frames)
@@ -70,7 +76,10 @@ def train(
         callback.on_train_begin()
     history: list[Metrics] = []
     if resumed:
-        history = restore_checkpoint(run.checkpoint, model, optimizer, callbacks)["history"]
+        try:
+            history = restore_checkpoint(run.checkpoint, model, optimizer, callbacks)["history"]
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise RunError(f"{run.checkpoint} cannot be gone on from: {error}") from error
 
     augment = as_map(AUGMENTATIONS[recipe.augmentation]) if recipe.augmentation else None
     train_step, test_step = compile_steps(model, optimizer, LOSSES[recipe.loss], replicas)
@@ -106,8 +115,19 @@ def train(
     if recipe.ema is not None:
         optimizer.finalize_variable_values(model.trainable_variables)
         model = _in_float32(model, recipe)
-        estimate_batch_statistics(model, training.batch(recipe.batch))
-    model.save_weights(run.weights)
+        # Shuffled as in training: in the order of a split, a batch would be frames of one video.
+        shuffled = epoch_batches(
+            training,
+            size=sizes[0],
+            batch=recipe.batch,
+            seed=seed,
+            epoch=recipe.epochs,
+            drop_remainder=recipe.drop_remainder,
+        )
+        estimate_batch_statistics(model, shuffled)
+    partial = run.weights.with_name("partial.weights.h5")
+    model.save_weights(partial)
+    partial.replace(run.weights)
     run.finish(epochs=len(history))
     return history
 
@@ -137,12 +157,15 @@ def trained_model(run: Run) -> keras.Model:
     """Return the network with the weights that a finished run ended with.
 
     Raises:
-        FileNotFoundError: The run has not finished.
+        RunError: The run has not finished, or its weights are damaged.
     """
     if not run.weights.exists():
-        raise FileNotFoundError(f"{run.path} has not finished: go on with polypseg train --resume.")
+        raise RunError(f"{run.path} has not finished: go on with polypseg train --resume.")
     model = _network(run.manifest.recipe)
-    model.load_weights(run.weights)
+    try:
+        model.load_weights(run.weights)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run.weights} does not hold the weights of {model.name}.") from error
     return model
 
 

@@ -33,11 +33,17 @@ def _inside(path: str) -> str:
     return path
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,17})$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def is_name(text: str) -> bool:
+    """Say whether a model may be called so."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 class _Record(BaseModel):

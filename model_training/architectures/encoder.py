@@ -7,6 +7,10 @@ import keras
 from model_training.architectures.normalization import with_fused_normalization
 
 
+class EncoderWeightsError(Exception):
+    """The encoder's initial weights cannot be had; the message is one line."""
+
+
 def mobilenet_v2_encoder(
     height: int,
     width: int,
@@ -29,10 +33,21 @@ def mobilenet_v2_encoder(
 
     Returns:
         A model from float32 `[N, height, width, 3]` to the list of tapped feature maps.
+
+    Raises:
+        EncoderWeightsError: The weights cannot be downloaded, read, or are of another width.
     """
     image = keras.Input((height, width, 3), name="input_image")
-    backbone = keras.applications.MobileNetV2(
-        input_tensor=image, alpha=alpha, include_top=False, weights=weights
-    )
+    try:
+        backbone = keras.applications.MobileNetV2(
+            input_tensor=image, alpha=alpha, include_top=False, weights=weights
+        )
+    except Exception as error:  # Keras raises nothing narrower when a download fails
+        if weights is None:
+            raise
+        cause = str(error).split("\n", maxsplit=1)[0]
+        raise EncoderWeightsError(
+            f"'{weights}' gives no weights for a MobileNetV2 of width {alpha:g}: {cause}"
+        ) from error
     outputs = [backbone.get_layer(name).output for name in taps]
     return with_fused_normalization(keras.Model(image, outputs, name="encoder"))

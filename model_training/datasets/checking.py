@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.imaging import ImageError, decode, read_header
 from model_training.datasets.frame import MASK_LEVEL, Frame
-from model_training.datasets.reading import Fault, Reading, Verify
+from model_training.datasets.reading import DatasetError, Fault, Reading, Verify
 
 
 def check_frames(frames: Sequence[Frame], verify: Verify, faults: Iterable[Fault] = ()) -> Reading:
@@ -27,6 +27,18 @@ def check_frames(frames: Sequence[Frame], verify: Verify, faults: Iterable[Fault
         tuple(frame for frame, fault in zip(frames, checked, strict=True) if fault is None),
         tuple(sorted([*faults, *found], key=lambda fault: (str(fault.path), fault.sentence))),
     )
+
+
+def require_sound(frames: Sequence[Frame]) -> None:
+    """Decode the files of frames, and make sure that masks are masks.
+
+    Raises:
+        DatasetError: One is faulty; the message names the first.
+    """
+    faults = check_frames(frames, "pixels").faults
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DatasetError(f"{faults[0]}{more}")
 
 
 def check_frame(frame: Frame, verify: Verify) -> Fault | None:

@@ -11,7 +11,11 @@ Verify = Literal["headers", "pixels"]
 
 
 class DatasetError(Exception):
-    """Raised when a data set is not there, or not in a layout that the readers know."""
+    """Raised when a data set is not there, is faulty, or has a layout that nobody knows."""
+
+
+class MissingDataset(DatasetError):  # noqa: N818
+    """Raised when a data set is not there at all."""
 
 
 @dataclass(frozen=True, slots=True)

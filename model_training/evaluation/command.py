@@ -1,7 +1,7 @@
 """`polypseg evaluate`: from a bundle and data to a report folder."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -24,7 +24,7 @@ from model_training.card import MODEL_TIME, model_time
 from model_training.datasets import DatasetError
 from model_training.evaluation.history import HistoryError, read_history
 from model_training.evaluation.intervals import Bootstrap
-from model_training.evaluation.protocols import ProtocolError, choose_rows
+from model_training.evaluation.protocols import ProtocolError, Row, choose_rows
 from model_training.evaluation.record import keep as keep_record
 from model_training.evaluation.results import (
     Evaluation,
@@ -59,7 +59,7 @@ def evaluate(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of the training run, for its learning curves.")
+        Path | None, typer.Option(help="Folder of the bundle's training run, for learning curves.")
     ] = None,
     shards: Annotated[
         Path | None,
@@ -95,8 +95,8 @@ def evaluate(
         _fail(_missing(error))
     console = Console()
     try:
-        history = read_history(run / "history.csv") if run else None
         bundle = load_bundle(model)
+        history = read_history(run, bundle.manifest.training) if run else None
         rows, missing = choose_rows(bundle.manifest, data, protocol or ())
         images = read_shard_images(shards) if shards else {}
         chosen = select_engine(bundle, engine)
@@ -112,9 +112,14 @@ def evaluate(
         SplitError,
     ) as error:
         _fail(str(error))
-    for sentence in missing:
+    for sentence in (*missing, *(_lacking(rows, images) if shards else ())):
         console.print(sentence, highlight=False, soft_wrap=True)
     out = out or Path("reports") / f"{bundle.manifest.name}-{bundle.manifest.version}"
+    for folder in (out, *([keep] if keep else [])):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _fail(f"{folder} cannot be made a folder: {error.strerror}.")
     console.print(f"engine: {chosen.reason}", highlight=False, soft_wrap=True)
 
     bootstrap = Bootstrap()
@@ -196,6 +201,16 @@ def _command_line(
     if robustness:
         words.append("--robustness")
     return shlex.join([*words, "--out", str(out), "--engine", engine])
+
+
+def _lacking(rows: Sequence[Row], images: Mapping[str, bytes]) -> Iterator[str]:
+    for row in rows:
+        held = sum(frame.key in images for frame in row.frames)
+        if row.polyps and held < len(row.frames):
+            yield (
+                f"The shards hold {held} of the {len(row.frames)} frames of '{row.name}': what "
+                "they cost in Dice is not known."
+            )
 
 
 def _missing(error: ModuleNotFoundError) -> str:

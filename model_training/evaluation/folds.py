@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from model_training.datasets.lists import clinicdb_sequences
 from model_training.evaluation.intervals import Bootstrap
 from model_training.evaluation.protocols import Row
-from model_training.evaluation.record import Kept, RecordError
+from model_training.evaluation.record import Kept, RecordError, require_equal
 from model_training.evaluation.results import Result, summarise
 
 FOLDS = "sequence (five folds)"
@@ -25,11 +25,9 @@ def pool_folds(folds: Sequence[Kept], bootstrap: Bootstrap) -> Result:
         bootstrap: Settings of the intervals.
 
     Raises:
-        RecordError: Recipes differ, or a frame is scored twice or not at all.
+        RecordError: Recipes or settings differ, or a frame is scored twice or not at all.
     """
-    recipes = sorted({fold.record.recipe for fold in folds})
-    if len(recipes) > 1:
-        raise RecordError(f"The folds are of several recipes: {', '.join(recipes)}.")
+    require_equal(folds, ("recipe", "settings_sha256", "input", "parameters"), "The folds' models")
     scores = [score for fold in folds for score in fold.scores(fold.record.split)]
     keys = {score.key for score in scores}
     wanted = {f"cvc-clinicdb/{name}" for name in clinicdb_sequences()}

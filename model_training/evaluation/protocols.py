@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.inference import Manifest
-from model_training.datasets import DatasetError, Frame, read_dataset
+from model_training.datasets import (
+    DatasetError,
+    Frame,
+    MissingDataset,
+    read_dataset,
+    require_sound,
+)
 from model_training.splits import SPLITS, read_split
+from model_training.splits.negatives import FOR_TRAINING
 
 NEGATIVES = "negatives"
 PROTOCOLS = (*SPLITS, NEGATIVES)
 TUTORIAL_BATCH = 8
-# A model may be trained on the first so many frames without a polyp; the others score it.
-NEGATIVES_FOR_TRAINING = 150
 NAMED = 3
 
 
@@ -69,13 +74,15 @@ def read_rows(protocol: str, data: Path) -> tuple[Row, ...]:
         if reading.faults:
             raise DatasetError(str(reading.faults[0]))
         frames = reading.frames
-        if len(frames) <= NEGATIVES_FOR_TRAINING:
+        if len(frames) <= FOR_TRAINING:
             raise ProtocolError(
                 f"Protocol 'negatives' found {len(frames)} frames in {data}: expected "
-                f"more than the {NEGATIVES_FOR_TRAINING} that training may use."
+                f"more than the {FOR_TRAINING} that training may use."
             )
-        return (Row(protocol, frames[NEGATIVES_FOR_TRAINING:], polyps=False),)
+        require_sound(frames[FOR_TRAINING:])
+        return (Row(protocol, frames[FOR_TRAINING:], polyps=False),)
     test = read_split(protocol, data, verify="headers").test
+    require_sound(test)
     batch = TUTORIAL_BATCH if protocol == "tutorial" else None
     datasets = sorted({frame.dataset for frame in test})
     return tuple(
@@ -105,7 +112,7 @@ def choose_rows(
         SeenFrames: The manifest lists a frame as training or validation data.
         ProtocolError: A protocol that was asked for is unknown or has too few frames, or nothing
             is left to score.
-        DatasetError: The data of a protocol that was asked for is not there.
+        DatasetError: The data of a protocol that was asked for is not there, or a file is faulty.
         SplitError: Frames of a split are missing.
     """
     rows: list[Row] = []
@@ -113,7 +120,7 @@ def choose_rows(
     for protocol in dict.fromkeys(protocols or default_protocols(manifest)):
         try:
             rows += read_rows(protocol, data)
-        except (DatasetError, ProtocolError) as error:
+        except (MissingDataset, ProtocolError) as error:
             if protocols:
                 raise
             missing.append(f"Protocol '{protocol}' is left out: {error}")

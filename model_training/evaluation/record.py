@@ -1,6 +1,9 @@
 """What is kept of an evaluation for good: figures, and masks as RLE. It holds no image."""
 
 import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +63,9 @@ class Record(_Model):
         seed: Likewise.
         split: Likewise.
         commit: Likewise.
+        settings_sha256: Of the settings of the training run, but for how many epochs it needed;
+            None in records of before there was one.
+        split_hash: Likewise, of the split's frames.
         parameters: Number of weights.
         gflop: Arithmetic of one image.
         input: Height and width.
@@ -77,6 +83,8 @@ class Record(_Model):
     seed: int
     split: str
     commit: str
+    settings_sha256: str | None = None
+    split_hash: str | None = None
     parameters: int
     gflop: float
     input: tuple[int, int]
@@ -149,6 +157,8 @@ def keep(folder: Path, evaluation: Evaluation) -> Kept:
         seed=training.seed,
         split=training.split,
         commit=training.commit,
+        settings_sha256=_hash(training.settings),
+        split_hash=training.split_hash,
         parameters=manifest.parameters,
         gflop=manifest.gflop,
         input=(manifest.input_height, manifest.input_width),
@@ -198,6 +208,28 @@ def read_records(root: Path) -> tuple[Kept, ...]:
     if not root.is_dir():
         raise RecordError(f"Folder '{root}' does not exist.")
     return tuple(read_record(path.parent) for path in sorted(root.glob(f"*/{RECORD}")))
+
+
+def require_equal(kept: Sequence[Kept], names: Sequence[str], what: str) -> None:
+    """Make sure that models were made alike.
+
+    Args:
+        kept: Their records.
+        names: Of attributes; those that older records lack are compared among the others.
+        what: How the message begins.
+
+    Raises:
+        RecordError: They differ in one of them.
+    """
+    for name in names:
+        values = {str(value) for one in kept if (value := getattr(one.record, name)) is not None}
+        if len(values) > 1:
+            raise RecordError(f"{what} differ in {name}: {', '.join(sorted(values))}.")
+
+
+def _hash(settings: Mapping[str, object]) -> str:
+    made = {name: value for name, value in settings.items() if name != "epochs_run"}
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 
 def _file(row: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from model_training.evaluation.record import Kept, RecordError
+from model_training.evaluation.record import Kept, RecordError, require_equal
 
 Spreads = dict[str, dict[str, "Spread"]]
 """By row and figure."""
@@ -36,12 +36,10 @@ def spread(runs: Sequence[Kept]) -> Spreads:
         The rows and figures that all runs have.
 
     Raises:
-        RecordError: Recipes or splits differ, or there are not two seeds.
+        RecordError: Recipes, settings or splits differ, or there are not two seeds.
     """
-    for name in ("recipe", "split"):
-        values = sorted({getattr(run.record, name) for run in runs})
-        if len(values) > 1:
-            raise RecordError(f"Seeds of several {name}s have no mean: {', '.join(values)}.")
+    alike = ("recipe", "split", "split_hash", "settings_sha256", "input", "parameters")
+    require_equal(runs, alike, "Models whose figures are to have a mean")
     seeds = sorted(run.record.seed for run in runs)
     if len(set(seeds)) < max(2, len(seeds)):
         raise RecordError(f"A spread needs different seeds: given {', '.join(map(str, seeds))}.")

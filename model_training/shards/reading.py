@@ -40,11 +40,16 @@ def open_shards(folder: Path) -> ShardManifest:
     return manifest
 
 
-def read_shards(folder: Path, role: Role) -> ShardPart:
+def read_shards(folder: Path, role: Role, manifest: ShardManifest | None = None) -> ShardPart:
     """Open one role of a folder of shards, as a source for `pipeline.examples`.
+
+    Args:
+        folder: What `polypseg prepare` wrote.
+        role: The part of the split.
+        manifest: What `open_shards` returned; without it, all hashes are checked here.
 
     Raises:
         ShardError: If a file of the folder is missing or was changed.
     """
-    part = open_shards(folder).parts[role]
+    part = (manifest or open_shards(folder)).parts[role]
     return ShardPart(tuple(folder / shard.file for shard in part.shards), tuple(part.frames))

@@ -71,13 +71,17 @@ def frames(folder: Path, count: int) -> tuple[Frame, ...]:
     return tuple(made)
 
 
+def split_of(folder: Path) -> Split:
+    """Write frames and divide them."""
+    folder.mkdir(exist_ok=True)
+    made = frames(folder, 14)
+    return Split("generated", made[:10], made[10:], ())
+
+
 def main(path: Path) -> None:
     """Train or go on."""
     prepare_devices()
-    folder = path.parent / f"{path.name}-frames"
-    folder.mkdir(exist_ok=True)
-    made = frames(folder, 14)
-    split = Split("generated", made[:10], made[10:], ())
+    split = split_of(path.parent / f"{path.name}-frames")
     plan = describe(RECIPE, from_split(split), seed=7, encoder_weights=None)
     run = Run.open(path) if (path / "manifest.json").exists() else Run.create(path, plan)
     train(

@@ -1,6 +1,7 @@
 """`polypseg train` and `polypseg export`, from shards to a run to a bundle."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,11 +109,91 @@ def test_what_cannot_be_trained_is_one_sentence(arguments: tuple[str, ...], sent
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-def test_export_of_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--seed", "-1"), "Input should be greater than or equal to 0"),
+        (("--shards", "nowhere", "--limit", "8"), "--limit and --negatives are for --data."),
+        (("--shards", "nowhere", "--negatives"), "--limit and --negatives are for --data."),
+    ],
+)
+def test_options_that_do_not_go_together_are_one_sentence(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = polypseg("train", "--encoder-weights", "none", *arguments)
+
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_run_that_cannot_be_gone_on_from_is_one_sentence(shards: Path, tmp_path: Path) -> None:
+    train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
+    out = tmp_path / "run"
+    assert polypseg(*train, "--out", out, "--epochs", 1).exit_code == 0
+    again = (*train, "--out", out, "--epochs", 1, "--resume")
+
+    (out / "manifest.json").rename(tmp_path / "manifest.json")
+    without_manifest = polypseg(*again)
+    (tmp_path / "manifest.json").rename(out / "manifest.json")
+    (out / "checkpoint.npz").write_bytes((out / "checkpoint.npz").read_bytes()[:1000])
+    damaged = polypseg(*again)
+    (out / "checkpoint.npz").unlink()
+    without_checkpoint = polypseg(*again)
+
+    for result, sentence in (
+        (without_manifest, "manifest.json cannot be read: No such file or directory."),
+        (damaged, "checkpoint.npz cannot be gone on from: "),
+        (without_checkpoint, "holds the weights of a run without its checkpoint"),
+    ):
+        assert result.exit_code == 2
+        assert sentence in result.output.replace("\n", " ")
+        assert isinstance(result.exception, SystemExit)
+
+
+def test_what_holds_no_encoder_is_one_sentence(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "small", replace(RECIPE, architecture="tutorial_unet"))
+    notes = tmp_path / "notes.weights.h5"
+    notes.write_text("nothing")
+
+    result = polypseg(
+        *("train", "--recipe", "small", "--shards", shards, "--out", tmp_path / "run"),
+        *("--encoder-weights", notes),
+    )
+
+    assert result.exit_code == 2
+    assert "gives no weights for a MobileNetV2 of width 0.35: " in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "manifest.json cannot be read: No such file or directory."),
+        ("{", "manifest.json is not what this version writes: "),
+        ('{"recipe": {"name": "small", "colour": "red"}}', "is not what this version writes: "),
+    ],
+)
+def test_export_of_what_is_no_run_is_one_sentence(
+    tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+
     result = polypseg("export", tmp_path, "--out", tmp_path / "model")
 
     assert result.exit_code == 2
-    assert "manifest.json" in result.output.replace("\n", "")
+    assert sentence in result.output.replace("\n", " ")
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_name_that_no_model_can_have_is_refused_before_anything_is_computed(
+    tmp_path: Path,
+) -> None:
+    result = polypseg("export", tmp_path, "--out", tmp_path / "Light")
+
+    assert result.exit_code == 2
+    assert "a model's name is of small letters" in result.output.replace("\n", " ")
 
 
 def test_encoder_weights_come_from_a_file(tmp_path: Path) -> None:

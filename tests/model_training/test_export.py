@@ -24,9 +24,9 @@ from model_training.evaluation.metrics import confusion
 from model_training.evaluation.operating_point import OperatingPoint
 from model_training.export import WARMUP, Served, export, operating_point
 from model_training.progress import TrainingProgress
-from model_training.publication import evaluated, record
+from model_training.publication import evaluated, record, staged
 from model_training.recipes import RECIPES, Recipe
-from model_training.run import Run, RunManifest
+from model_training.run import Run, RunError, RunManifest
 from model_training.source import Source
 from model_training.start import StartError, bundle_weights, open_start
 from model_training.training import build, train, trained_model
@@ -155,7 +155,7 @@ def test_an_export_replaces_the_version_that_is_there(
 def test_a_run_that_has_not_finished_is_not_exported(run: Run, tmp_path: Path) -> None:
     unfinished = Run.create(tmp_path / "run", run.manifest)
 
-    with pytest.raises(FileNotFoundError, match="has not finished"):
+    with pytest.raises(RunError, match="has not finished"):
         trained_model(unfinished)
 
 
@@ -269,6 +269,38 @@ def test_figures_are_recorded_in_manifest_and_card(bundle: Bundle, tmp_path: Pat
     card = (again.path / "model_card.md").read_text()
     assert "| tutorial | 2 | Dice | 0.8765 | 0.800 to 0.900 |" in card
     assert "| negatives |  | false alarms | 0.2500 |  |" in card
+
+
+def test_what_cannot_take_its_place_leaves_the_old_version_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "polyp-unet" / "3"
+    old.mkdir(parents=True)
+    (old / "kept").write_text("precious")
+
+    def rename(self: Path, target: Path) -> Path:
+        if (self / "new").exists():
+            raise OSError("the disk is gone")
+        return Path(shutil.move(self, target))
+
+    def replace() -> None:
+        with staged(old.parent, "3") as path:
+            (path / "new").mkdir(parents=True)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="gone"):
+        replace()
+
+    assert (old / "kept").read_text() == "precious"
+    assert [entry.name for entry in old.parent.iterdir()] == ["3"]
+
+
+def test_a_run_whose_weights_are_damaged_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    copy = Run.open(tmp_path / "run")
+    copy.weights.write_bytes(run.weights.read_bytes()[:5000])
+    with pytest.raises(RunError, match=r"model\.weights\.h5 does not hold the weights of"):
+        trained_model(copy)
 
 
 def frame(name: str) -> Frame:

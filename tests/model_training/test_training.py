@@ -17,9 +17,13 @@ from app.imaging import phantom
 from model_training.architectures.normalization import BatchNormalization
 from model_training.checkpoint import restore_checkpoint, save_checkpoint
 from model_training.losses import boundary_loss, dice_loss
+from model_training.pipeline import examples
 from model_training.recipes import RECIPES
+from model_training.run import Run
+from model_training.statistics import estimate_batch_statistics, moving_statistics
 from model_training.steps import compile_steps, run_epoch
-from model_training.training import build
+from model_training.training import build, trained_model
+from tests.model_training import resumable_run
 
 SCRIPT = Path(__file__).parent / "resumable_run.py"
 
@@ -68,6 +72,33 @@ def test_a_killed_run_ends_with_the_same_weights_as_one_that_never_stopped(tmp_p
         for name in saved.files:
             if name != "state":
                 np.testing.assert_array_equal(saved[name], expected[name], err_msg=name)
+    ours, theirs = (trained_model(Run.open(run)).get_weights() for run in (whole, killed))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_ends_with_averaged_weights_and_statistics_of_shuffled_batches(
+    tmp_path: Path,
+) -> None:
+    with _start(tmp_path / "run") as process:
+        _finish(process)
+    run = Run.open(tmp_path / "run")
+    ended = trained_model(run)
+    model, optimizer = build(run.manifest.recipe, None, frames=10)
+    restore_checkpoint(run.checkpoint, model, optimizer, {})
+    last = [value.numpy() for value in model.trainable_variables]
+    optimizer.finalize_variable_values(model.trainable_variables)
+    averaged = [value.numpy() for value in model.trainable_variables]
+
+    for value, mean, newest in zip(ended.trainable_variables, averaged, last, strict=True):
+        np.testing.assert_array_equal(value, mean)
+        assert np.any(mean != newest)
+    split = resumable_run.split_of(tmp_path / "run-frames")
+    estimate_batch_statistics(model, examples(split.train, 32, 32).batch(run.manifest.recipe.batch))
+    in_order, shuffled = (moving_statistics(one) for one in (model, ended))
+    for one, other in zip(in_order, shuffled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0.5)
+        assert np.any(one.numpy() != other.numpy())
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,18 @@ def test_finds_frames_by_key_in_the_order_of_the_keys(tmp_path: Path) -> None:
     assert tuple(frame.key for frame in read_frames(keys, tmp_path)) == keys
 
 
+def test_a_faulty_frame_is_refused_with_its_fault_and_others_do_not_matter(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "kvasir_seg", ["a", "b", "c"])
+    spoil_pixels(tmp_path / "kvasir_seg/images/b.png")
+    (tmp_path / "kvasir_seg/images/c.png").write_bytes(b"no picture")
+
+    assert [frame.name for frame in read_frames(["kvasir-seg/a"], tmp_path)] == ["a"]
+    with pytest.raises(DatasetError, match=r"images/b\.png: "):
+        read_frames(["kvasir-seg/a", "kvasir-seg/b"], tmp_path)
+    with pytest.raises(DatasetError, match=r"lacks 1 of 1 frames, .*images/c\.png: "):
+        read_frames(["kvasir-seg/c"], tmp_path)
+
+
 @pytest.mark.parametrize(
     ("key", "sentence"),
     [

@@ -177,13 +177,19 @@ def make_kept(tmp_path: Path) -> MakeKept:
         split: str = "pranet",
         seed: int = 0,
         recipe: str = "light",
+        settings: dict[str, object] | None = None,
         metrics: dict[str, dict[str, float]] | None = None,
         robust: bool = False,
     ) -> Kept:
         root = tmp_path / "bundles" / folder.name / "tiny"
         path = write_tiny_bundle(root, height=32, width=32) / "manifest.json"
         manifest = json.loads(path.read_text())
-        manifest["training"] |= {"split": split, "seed": seed, "recipe": recipe}
+        manifest["training"] |= {
+            "split": split,
+            "seed": seed,
+            "recipe": recipe,
+            "settings": settings or {},
+        }
         manifest["metrics"] = metrics or {}
         path.write_text(json.dumps(manifest))
         bootstrap = Bootstrap(resamples=50)

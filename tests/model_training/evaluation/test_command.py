@@ -43,10 +43,13 @@ def polypseg(data: Path, tmp_path: Path) -> Callable[..., Result]:
 def test_tutorial_and_negatives(
     polypseg: Callable[..., Result], bundle_of: BundleOf, data: Path, tmp_path: Path
 ) -> None:
+    model = bundle_of("tutorial")
+    training = load_bundle(model).manifest.training.model_dump()
     run = tmp_path / "run"
     run.mkdir()
+    (run / "manifest.json").write_text(json.dumps({**training, "recipe": {}, "epochs": 1}))
     (run / "history.csv").write_text(",".join(COLUMNS) + "\n" + ",".join(["0.5"] * len(COLUMNS)))
-    result = polypseg(bundle_of("tutorial"), "--run", str(run))
+    result = polypseg(model, "--run", str(run))
     assert result.exit_code == 0, result.output
     assert "Dice" in result.output
     assert "report.md" in result.output
@@ -87,6 +90,7 @@ def test_shards_are_scored_beside_files(
 
     result = polypseg(bundle_of("none"), "--protocol", "tutorial", "--shards", str(shards))
     assert result.exit_code == 0, result.output
+    assert "The shards hold 6 of the 61 frames of 'tutorial'" in result.output
     scores = read_predictions(tmp_path / "report" / "tutorial" / "predictions.jsonl")
     assert [score.shard == score.mask for score in scores] == [True] * 6 + [False] * 55
 
@@ -201,6 +205,7 @@ def test_seen_frames_are_refused_before_anything_is_written(
         (("--data", "no-such-data", "--protocol", "tutorial"), "no-such-data does not hold"),
         (("--shards", "no-such-shards"), "no-such-shards"),
         (("--engine", "tensorflow"), "holds no SavedModel"),
+        (("--keep", "/dev/null/kept"), "/dev/null/kept cannot be made a folder: Not a directory."),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -225,7 +230,7 @@ def test_a_broken_frame_is_named(bundle_of: BundleOf, data: Path, tmp_path: Path
     words = ["--model", str(bundle_of("none")), "--data", str(tmp_path / "broken"), "--out"]
     result = CliRunner().invoke(cli, [*words, str(tmp_path / "report")])
     assert result.exit_code == 2
-    assert "negatives/153: " in result.stderr
+    assert "negatives/images/153.png: " in result.stderr
     assert result.stderr.count("\n") == 1
 
 

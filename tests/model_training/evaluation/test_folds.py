@@ -72,8 +72,16 @@ def test_folds_of_several_recipes_are_no_figure(
     other = make_kept(
         tmp_path / "other", {"sequence-0": fold_scores[0]}, split="sequence-0", recipe="lite"
     )
-    with pytest.raises(RecordError, match="several recipes: light, lite"):
+    longer = make_kept(
+        tmp_path / "longer",
+        {"sequence-0": fold_scores[0]},
+        split="sequence-0",
+        settings={"epochs": 99},
+    )
+    with pytest.raises(RecordError, match="models differ in recipe: light, lite"):
         pool_folds([other, *folds[1:]], FEW)
+    with pytest.raises(RecordError, match="models differ in settings_sha256: "):
+        pool_folds([longer, *folds[1:]], FEW)
 
 
 def test_a_fold_is_scored_on_its_own_frames_alone(

@@ -1,21 +1,64 @@
-"""Reading the history of a run."""
+"""Reading the history of the run that a bundle was exported from."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app.inference.bundle import TrainingRun
 from model_training.evaluation.history import COLUMNS, HistoryError, read_history
+from model_training.recipes import RECIPES
+from model_training.run import Run, RunManifest
+
+ROWS = (
+    "0.0,0.5,0.4,0.3,0.2,0.6,0.5,0.4,0.3,0.0001,50.5,x",
+    "1.0,0.4,0.5,0.4,0.3,0.5,0.6,0.5,0.4,1e-05,49.5,y",
+)
+HEADING = ",".join((*COLUMNS, "note"))
+PLAN = RunManifest(
+    recipe=RECIPES["few"],
+    seed=1,
+    split="tutorial",
+    split_hash="0" * 64,
+    data_hash="1" * 64,
+    train_frames=("cvc-clinicdb/1",),
+    validation_frames=(),
+    encoder_weights="imagenet",
+    commit="2" * 40,
+)
 
 
-def test_the_columns_that_training_writes(tmp_path: Path) -> None:
-    path = tmp_path / "history.csv"
-    path.write_text(
-        "epoch,loss,dice,recall,precision,val_loss,val_dice,val_recall,val_precision,"
-        "learning_rate,seconds,note\n"
-        "0.0,0.5,0.4,0.3,0.2,0.6,0.5,0.4,0.3,0.0001,50.5,x\n"
-        "1.0,0.4,0.5,0.4,0.3,0.5,0.6,0.5,0.4,1e-05,49.5,y\n"
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run.create(tmp_path / "run", PLAN)
+    (run.path / "history.csv").write_text("\n".join((HEADING, *ROWS, "")))
+    run.finish(epochs=len(ROWS))
+    return run
+
+
+def exported_from(manifest: RunManifest) -> TrainingRun:
+    """What a bundle keeps of a run, in an older version that knew fewer settings."""
+    settings = manifest.recipe.settings()
+    del settings["precision"]
+    return TrainingRun(
+        commit=manifest.commit,
+        recipe=manifest.recipe.name,
+        seed=manifest.seed,
+        split=manifest.split,
+        split_hash=manifest.split_hash,
+        data_hash=manifest.data_hash,
+        settings=settings
+        | {
+            "encoder_weights": manifest.encoder_weights,
+            "start": manifest.start,
+            "epochs_run": manifest.epochs,
+        },
     )
-    history = read_history(path)
+
+
+def test_the_columns_that_training_writes(run: Run) -> None:
+    history = read_history(run.path, exported_from(run.manifest))
     assert set(history) == set(COLUMNS)
     assert history["epoch"] == [0, 1]
     assert history["val_dice"] == [0.5, 0.6]
@@ -23,20 +66,47 @@ def test_the_columns_that_training_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    "other",
     [
-        pytest.param("", "holds no epoch", id="empty"),
-        pytest.param(",".join(COLUMNS) + "\n", "holds no epoch", id="heading alone"),
-        pytest.param("epoch,loss\n0,1\n", "has no column 'dice'", id="column missing"),
+        replace(PLAN, seed=2, epochs=2),
+        replace(PLAN, data_hash="3" * 64, epochs=2),
+        replace(PLAN, recipe=replace(PLAN.recipe, batch=4), epochs=2),
+        replace(PLAN, start="4" * 64, epochs=2),
+        replace(PLAN, epochs=3),
+    ],
+    ids=["seed", "data", "recipe", "start", "epochs"],
+)
+def test_the_history_of_another_run_is_refused(run: Run, other: RunManifest) -> None:
+    with pytest.raises(HistoryError, match="is not the run that the bundle was exported from"):
+        read_history(run.path, exported_from(other))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(b"", "holds no epoch", id="empty"),
+        pytest.param(HEADING.encode() + b"\n", "holds no epoch", id="heading alone"),
+        pytest.param(b"epoch,loss\n0,1\n", "has no column 'dice'", id="column missing"),
+        pytest.param(HEADING.encode() + b"\n0.0,0.5\n", "does not hold a run", id="short row"),
+        pytest.param(HEADING.encode() + b"\n" + b"a," * 12, "does not hold a run", id="text"),
+        pytest.param(b"\xff" + HEADING.encode(), "does not hold a run", id="no UTF-8"),
     ],
 )
-def test_a_file_that_is_no_history(tmp_path: Path, text: str, fault: str) -> None:
-    path = tmp_path / "history.csv"
-    path.write_text(text)
+def test_a_file_that_is_no_history(run: Run, content: bytes, fault: str) -> None:
+    (run.path / "history.csv").write_bytes(content)
     with pytest.raises(HistoryError, match=fault):
-        read_history(path)
+        read_history(run.path, exported_from(run.manifest))
 
 
-def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(HistoryError, match="No such file"):
-        read_history(tmp_path / "history.csv")
+@pytest.mark.parametrize("text", ["", "[]", json.dumps({"recipe": {}})])
+def test_a_manifest_that_is_none(run: Run, text: str) -> None:
+    (run.path / "manifest.json").write_text(text)
+    with pytest.raises(HistoryError, match="does not hold a run"):
+        read_history(run.path, exported_from(run.manifest))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "history.csv"])
+def test_no_file(run: Run, name: str) -> None:
+    (run.path / name).unlink()
+    with pytest.raises(HistoryError, match=f"{name} cannot be read: No such file"):
+        read_history(run.path, exported_from(run.manifest))

@@ -1,5 +1,6 @@
 """Which frames a protocol scores, and which a bundle may not be scored on."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,16 @@ def test_default_protocols_without_data_are_left_out(
         choose_rows(manifest, tmp_path, ["negatives"])
     with pytest.raises(ProtocolError, match=r"'tutorial' is left out.*'negatives' is left out"):
         choose_rows(manifest, tmp_path / "empty")
+
+
+def test_a_faulty_file_is_no_missing_data(bundle_of: BundleOf, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    manifest = manifest_of(bundle_of("pranet"))
+    frame = tmp_path / "data/kvasir_seg/images" / f"{min(pranet_test_kvasir())}.png"
+    for content in (b"no picture", frame.read_bytes()[:-40]):
+        frame.write_bytes(content)
+        with pytest.raises(DatasetError, match=re.escape(str(frame))):
+            choose_rows(manifest, tmp_path / "data")
 
 
 def test_rows_are_those_that_were_asked_for_once(bundle_of: BundleOf, data: Path) -> None:

@@ -47,10 +47,16 @@ def test_what_is_no_repetition_has_no_spread(
     rows = {"pranet/kvasir-seg": [make_score()]}
     lite = make_kept(tmp_path / "lite", rows, recipe="lite", seed=7)
     other = make_kept(tmp_path / "other", rows, split="tutorial", seed=7)
-    with pytest.raises(RecordError, match="several recipes have no mean: light, lite"):
+    with pytest.raises(RecordError, match="have a mean differ in recipe: light, lite"):
         spread([*runs, lite])
-    with pytest.raises(RecordError, match="several splits have no mean: pranet, tutorial"):
+    with pytest.raises(RecordError, match="differ in split: pranet, tutorial"):
         spread([*runs, other])
+    with pytest.raises(RecordError, match="differ in settings_sha256: "):
+        spread([*runs, make_kept(tmp_path / "long", rows, settings={"epochs": 99}, seed=7)])
+    longer = make_kept(tmp_path / "longer", rows, settings={"epochs_run": 99}, seed=7)
+    assert spread([*runs, longer]).keys() == {"pranet/kvasir-seg"}
+    older = Kept(longer.folder, longer.record.model_copy(update={"settings_sha256": None}))
+    assert spread([*runs, older]).keys() == {"pranet/kvasir-seg"}
     with pytest.raises(RecordError, match="needs different seeds: given 0, 0, 1"):
         spread([runs[0], runs[1], runs[0]])
     with pytest.raises(RecordError, match="needs different seeds: given 2"):
