@@ -94,10 +94,10 @@ def test_an_init_reaps_what_is_orphaned(container: str) -> None:
 
 def test_memory_is_limited_and_never_swapped(container: str) -> None:
     limit = cgroup(container, "memory.max", "memory/memory.limit_in_bytes")
-    assert limit == str(2 * 2**30)
+    assert limit == str(3 * 2**30)
     swap = cgroup(container, "memory.swap.max", "memory/memory.memsw.limit_in_bytes")
     # Version 2 counts swap alone, version 1 together with memory, and neither without accounting.
-    assert swap in ("0", str(2 * 2**30), "")
+    assert swap in ("0", str(3 * 2**30), "")
 
 
 def test_processor_and_processes_are_limited(container: str) -> None:
