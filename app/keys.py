@@ -31,8 +31,8 @@ def parse_digests(text: object) -> Digests:
     return digests
 
 
-def is_known(key: str, digests: Digests) -> bool:
+def is_known(key: bytes, digests: Digests) -> bool:
     """Say whether a key is one of those digested, in a time that does not depend on which."""
-    asked = digest(key)
+    asked = hashlib.sha256(key).hexdigest()
     # The sum looks at every digest; any() would stop at the first hit.
     return sum(hmac.compare_digest(asked, known) for known in digests) > 0

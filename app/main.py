@@ -20,6 +20,7 @@ from app.api.identity import identity_headers
 from app.api.problems import Catch, Problem, answer_problem
 from app.api.security import SecurityHeaders
 from app.inference import Predictor, choose_engine, load_bundle
+from app.inference.bundle import CARD
 from app.settings import Settings, read_settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.middleware import Telemetry, log_request
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         Gate(predictor, predict.router.routes),
         BodyMemory(settings.max_bodies_bytes, predictor.tally),
         Metrics(predictor),
+        predictor.bundle.read(CARD) if CARD in predictor.bundle.manifest.files else None,
     )
     for router in (predict.router, health.router, model.router, metrics.router, docs.router):
         app.include_router(router)

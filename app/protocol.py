@@ -35,6 +35,8 @@ from app.head import check_head, check_version, is_unknown_method, version_of
 from app.limits import Config
 
 _LINGER_S: Final = 1.0
+# Who reads an answer more slowly is taken for gone.
+_SLOWEST_BYTES_S: Final = 32 * 1024
 # The line with the length of a chunk, and the end of the line behind the chunk.
 _CHUNK_BYTES: Final = 16
 
@@ -80,6 +82,7 @@ class Protocol(HttpToolsProtocol):
         self._phase = Phase.SILENT
         self._answering: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unread = 0
         self._begun = 0
         self._header_bytes = 0
         self._partial_bytes = 0
@@ -103,6 +106,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock, and let go of what would keep this object alive."""
         self._stop_timer()
+        self.config.unread.forget(self)
         super().connection_lost(exc)
         self._phase = Phase.CLOSING
         # Uvicorn tells the newest request; the one that is being answered may be an older one.
@@ -118,8 +122,9 @@ class Protocol(HttpToolsProtocol):
         """Take bytes, unless nothing more is wanted."""
         if self._phase in _DEAF:
             return
-        begun = self._begun + (self._phase is Phase.SILENT)
-        head = data.find(b"\r\n\r\n") + 4 if self._phase in _BEFORE_BODY else 0
+        before = self._phase
+        begun = self._begun + (before is Phase.SILENT)
+        head = data.find(b"\r\n\r\n") + 4 if before in _BEFORE_BODY else 0
         self._feed(memoryview(data))
         # The parser calls back for whole lines only; an endless one must be counted here. Bytes
         # that came together with the end of another request are left out.
@@ -136,7 +141,9 @@ class Protocol(HttpToolsProtocol):
                     HeadersTooLarge(
                         "The extensions and trailers of the chunked body are over the limit of "
                         f"{self._limits.header_bytes} bytes."
-                    )
+                    ),
+                    # Else the body had come, and these are blank lines before the next request.
+                    awaited=before is not Phase.ANSWERING,
                 )
 
     def on_message_begin(self) -> None:
@@ -203,6 +210,8 @@ class Protocol(HttpToolsProtocol):
         """The answer is handed to the system, though perhaps not yet sent."""
         if self._phase is Phase.CLOSING:
             return
+        if self.unsent:
+            self.config.unread.remember(self)
         super().on_response_complete()
         self._unset_keepalive_if_required()
         if self._phase is Phase.ANSWERING:
@@ -267,7 +276,7 @@ class Protocol(HttpToolsProtocol):
             self.flow.resume_reading()
         else:
             self.transport.close()
-        self._enter(Phase.CLOSING, self._limits.silent_s, self.transport.abort)
+        self._enter(Phase.CLOSING, self._limits.silent_s, self._hang_up)
 
     def _rest(self) -> None:
         """Between two requests: there is silence once every answer is given."""
@@ -280,6 +289,7 @@ class Protocol(HttpToolsProtocol):
     def _enter(self, phase: Phase, seconds: float, then: Callable[[], None]) -> None:
         self._phase = phase
         self._stop_timer()
+        self._unread = self.unsent
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop_timer(self) -> None:
@@ -288,11 +298,13 @@ class Protocol(HttpToolsProtocol):
             self._timer = None
 
     def _hang_up(self) -> None:
-        # A caller who does not read would keep a polite close waiting for ever.
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
+        read = self._unread - self.unsent
+        if not self.unsent:
             self.transport.close()
+        elif read >= _SLOWEST_BYTES_S * self._limits.silent_s:
+            self._enter(self._phase, self._limits.silent_s, self._hang_up)
+        else:  # a caller who does not read would keep a polite close waiting for ever
+            self.transport.abort()
 
     def _body_late(self) -> None:
         if self.flow.read_paused:  # by us: the body waits for a handler that is busy
@@ -338,16 +350,17 @@ class Protocol(HttpToolsProtocol):
             else:
                 self._refuse(BadRequest("The request is not valid HTTP/1.1."))
 
-    def _spoil(self, problem: Problem) -> None:
-        """Have the body of the request at hand refused, by whoever waits for it."""
+    def _spoil(self, problem: Problem, *, awaited: bool = True) -> None:
+        """Have the body of the request at hand refused, if it is still awaited; take no other."""
         if self.cycle.response_complete:
             self._hang_up()
             return
         self._phase = Phase.LAST
         self._stop_timer()
         self.cycle.keep_alive = False
-        note_fault(self.cycle.scope, problem)
-        self.cycle.message_event.set()
+        if awaited:
+            note_fault(self.cycle.scope, problem)
+            self.cycle.message_event.set()
 
     def _headers_late(self) -> None:
         self._refuse(

@@ -155,7 +155,9 @@ def serve(settings: Settings, stop: Stop) -> int:
     app = create_app(settings)
     listener = bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
-    _log.info("listening", extra={"fields": {"host": host, "port": port}})
+    _log.info(
+        "listening", extra={"fields": {"host": host, "port": port, "keys": len(settings.keys)}}
+    )
     for name, similar in unknown_variables(os.environ).items():
         _log.warning("unknown setting", extra={"fields": {"variable": name, "similar": similar}})
     context: Context = app.state.context
@@ -191,6 +193,7 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
         silent_s=settings.idle_timeout_s,
     )
     config.gate = context.gate.refusal
+    config.unread = context.bodies.unread
     config.refusals = Refusals(
         HEADERS | identity_headers(context.bundle), (log_request, context.metrics.observe)
     )

@@ -29,7 +29,8 @@ PREFIX = "POLYPSEG_"
 # Of training and of the tests, which are often in the same shell.
 _OTHERS = frozenset({"COMMIT", "DATA", "SCHEDULES", "SEED"})
 
-_ORIGIN = re.compile(r"https?://[^\s/,*]+")
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+_USUAL_PORT = {"http": ":80", "https": ":443"}
 
 
 class SettingsError(Exception):
@@ -44,9 +45,11 @@ def _split(value: object) -> object:
 
 
 def _origin(value: str) -> str:
-    if not _ORIGIN.fullmatch(value):
+    """Write an origin as browsers do (RFC 6454, 6.2)."""
+    if (match := _ORIGIN.fullmatch(value.lower())) is None:
         raise ValueError("expected an origin such as https://viewer.example")
-    return value
+    scheme, host, port = match.groups("")
+    return f"{scheme}://{host}{'' if port == _USUAL_PORT[scheme] else port}"
 
 
 Origins = Annotated[

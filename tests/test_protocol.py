@@ -5,6 +5,7 @@ import gc
 import json
 import re
 import socket
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from app.api.problems import Problem, QueueFull
-from app.limits import Config, Limits
+from app.limits import Config, Limits, Unread
 from app.protocol import Phase, Protocol
 from app.refusals import Refusals
 from app.telemetry.record import Record
@@ -44,6 +45,7 @@ class Server:
         self.reached = asyncio.Event()
         self.answer: ASGIApp | None = None
         self.full = False
+        self.unread = Unread()
 
     def gate(self, scope: Scope) -> Problem | None:
         """Turn away whoever posts while the line is full."""
@@ -105,6 +107,7 @@ def listening() -> Listening:
         )
         config.limits = Limits(header_bytes, header_s, body_s, silent_s)
         config.gate = server.gate
+        config.unread = server.unread
         config.refusals = Refusals({"X-Model": "tiny/1"}, server.observers)
         config.load()
         state = ServerState()
@@ -121,7 +124,7 @@ def listening() -> Listening:
             yield server
         finally:
             listener.close()
-            for protocol in server.connections:
+            for protocol in list(state.connections):  # those that are open
                 protocol.transport.abort()
             for task in list(state.tasks):
                 task.cancel()
@@ -782,6 +785,36 @@ def test_who_is_turned_away_and_does_not_listen_fills_no_memory(
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(ask())
+
+
+async def test_who_reads_slowly_gets_the_whole_answer(listening: Listening) -> None:
+    silent_s, ask = 0.1, b"GET /big HTTP/1.1\r\nHost: x\r\n"
+    async with listening(silent_s=silent_s) as server:
+        for last in (b"", b"Connection: close\r\n"):
+            reader, writer = await server.connect()
+            began = time.monotonic()
+            writer.write(ask + last + b"\r\n")
+            size = len(await reader.readuntil(b"\r\n\r\n"))
+            while piece := await reader.read(1_000_000):
+                size += len(piece)
+                assert server.unread.bytes <= 20_000_000
+                await asyncio.sleep(silent_s / 10)
+            assert time.monotonic() - began > 1.5 * silent_s, "too fast to say anything"
+            assert size > 20_000_000
+            writer.close()
+        await until(lambda: server.unread.bytes == 0)
+
+
+async def test_answers_that_nobody_reads_are_counted_while_they_wait(listening: Listening) -> None:
+    async with listening() as server:
+        deaf = [await server.connect() for _ in range(2)]
+        for _, writer in deaf:
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server.unread.bytes > 20_000_000)
+        assert server.unread.bytes <= 2 * 20_001_000
+        for _, writer in deaf:
+            writer.transport.abort()
+        await until(lambda: server.unread.bytes == 0)
 
 
 @LOOPS

@@ -39,6 +39,20 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.keys == {digest("one"), digest("two")}
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://Viewer.example", "https://viewer.example"),
+        ("https://viewer.example:443", "https://viewer.example"),
+        ("http://viewer.example:80", "http://viewer.example"),
+        ("https://viewer.example:80", "https://viewer.example:80"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_origins_are_written_as_browsers_do(given: str, sent: str) -> None:
+    assert read_settings(cors_origins=given).cors_origins == (sent,)
+
+
 def test_empty_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", "")
@@ -72,6 +86,8 @@ def test_keys_from_a_file(tmp_path: Path) -> None:
         ("max_pixels", "-1", "greater than 0"),
         ("cors_origins", "*", "origin such as"),
         ("cors_origins", "https://a.example/path", "origin such as"),
+        ("cors_origins", "https://jane@a.example", "origin such as"),
+        ("cors_origins", "https://a.example?b", "origin such as"),
         ("log_level", "loud", "'debug'"),
     ],
 )

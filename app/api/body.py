@@ -5,6 +5,7 @@ every part over 1 MiB to a temporary file, and these are images of patients.
 """
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from starlette.requests import Request
 from app.api.problems import (
     BodyTimeout,
     BodyTooLarge,
+    DeadlineExceeded,
     InvalidParameter,
     QueueFull,
     UndecodableImage,
     UnsupportedMediaType,
 )
 from app.inference.tally import Tally
+from app.limits import Unread
 
 PART: Final = "file"
 
@@ -38,7 +41,7 @@ _MAX_BOUNDARY: Final = 70  # RFC 2046, 5.1.1
 
 
 class BodyMemory:
-    """The memory that all bodies may take at once.
+    """The memory that all bodies, and answers that wait to be read, may take at once.
 
     Bytes are counted when they have arrived, not when they are announced, so that a caller who
     promises much and sends nothing keeps nobody out.
@@ -49,12 +52,14 @@ class BodyMemory:
 
     Attributes:
         held: Bytes of all bodies now.
+        unread: The answers that wait to be read.
     """
 
     def __init__(self, limit: int, tally: Tally) -> None:
         self.limit = limit
         self.tally = tally
         self.held = 0
+        self.unread = Unread()
 
     @contextmanager
     def share(self) -> Iterator["Share"]:
@@ -77,11 +82,11 @@ class Share:
         """Take that many bytes more.
 
         Raises:
-            QueueFull: Other bodies leave too little.
+            QueueFull: Other bodies, and answers that nobody reads, leave too little.
         """
-        if self._memory.held + count > self._memory.limit:
+        if self._memory.held + self._memory.unread.bytes + count > self._memory.limit:
             self._memory.tally.dropped["rejected"] += 1
-            raise QueueFull("Too many bytes of request bodies are being held; try again.")
+            raise QueueFull("Too many bytes of bodies and unread answers are held; try again.")
         self._memory.held += count
         self.held += count
 
@@ -141,7 +146,13 @@ def read_framing(request: Request, *, max_bytes: int) -> Framing:
 
 
 async def read_image(
-    request: Request, framing: Framing, share: Share, *, max_bytes: int, timeout_s: float
+    request: Request,
+    framing: Framing,
+    share: Share,
+    *,
+    max_bytes: int,
+    timeout_s: float,
+    patience_s: float = math.inf,
 ) -> bytes:
     """Read the image as it streams in.
 
@@ -151,6 +162,7 @@ async def read_image(
         share: Where its memory is counted.
         max_bytes: Largest body, multipart framing included.
         timeout_s: Time for the whole body, in seconds.
+        patience_s: Seconds that the caller waits for the answer, from now on.
 
     Returns:
         The bytes of the image file.
@@ -158,6 +170,7 @@ async def read_image(
     Raises:
         BodyTooLarge: More bytes than the limit.
         BodyTimeout: Not complete in time.
+        DeadlineExceeded: Not complete while the caller was willing to wait.
         QueueFull: Other bodies leave too little memory.
         UndecodableImage: The multipart framing is damaged.
         InvalidParameter: There is not exactly one part `file`.
@@ -166,7 +179,7 @@ async def read_image(
     reader: _Reader = _Raw() if framing.boundary is None else _Multipart(framing.boundary)
     received = 0
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(min(timeout_s, patience_s)):
             async for chunk in request.stream():
                 received += len(chunk)
                 if received > max_bytes:
@@ -174,6 +187,10 @@ async def read_image(
                 share.grow(len(chunk))
                 reader.feed(chunk)
     except TimeoutError:
+        if patience_s < timeout_s:
+            raise DeadlineExceeded(
+                f"The deadline passed before the body was complete ({received} bytes had arrived)."
+            ) from None
         raise BodyTimeout(
             f"The body was not complete after {timeout_s:g} s ({received} bytes had arrived)."
         ) from None
@@ -235,7 +252,8 @@ class _Multipart:
                     self._chunks.append(event)
         except ParserLimitReached:
             raise InvalidParameter(
-                f"The form has too many parts (at most {_MAX_PARTS}) or too large part headers."
+                f"The form has too many parts (at most {_MAX_PARTS}), or a part has too many "
+                "headers, or too large ones."
             ) from None
         except MultipartError:
             raise UndecodableImage("The multipart body is damaged or incomplete.") from None

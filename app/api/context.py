@@ -25,6 +25,7 @@ class Context:
         gate: Who may pass while the line is full.
         bodies: Memory for request bodies.
         metrics: What Prometheus is told.
+        card: The model card; None if the bundle holds none.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Context:
     gate: Gate
     bodies: BodyMemory
     metrics: Metrics
+    card: bytes | None
 
     @property
     def bundle(self) -> Bundle:
@@ -64,5 +66,6 @@ async def authorize(request: Request) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Send an API key: 'Authorization: Bearer KEY'.")
-    if not is_known(key.strip(), keys):
+    # Starlette has decoded the header as latin-1; the digest is of the bytes that came.
+    if not is_known(key.strip().encode("latin-1"), keys):
         raise Unauthorized("The API key is not known.")

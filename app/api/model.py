@@ -11,8 +11,6 @@ from app.api.schemas import ModelReport
 
 router = Router(prefix="/model", tags=["model"], dependencies=[Depends(authorize)])
 
-CARD = "model_card.md"
-
 
 @router.get("", operation_id="model", responses=json_answers(ModelReport, Unauthorized))
 async def model(context: ContextDep) -> Response:
@@ -29,8 +27,6 @@ async def model(context: ContextDep) -> Response:
 )
 async def model_card(context: ContextDep) -> Response:
     """Return the model card, in Markdown: what the model is for, and where it fails."""
-    if CARD not in context.bundle.manifest.files:
+    if context.card is None:
         raise NotFound("The bundle holds no model card.")
-    # Some kilobytes of a local file that was just hashed: not worth a thread.
-    text = (context.bundle.path / CARD).read_bytes()
-    return Response(text, media_type="text/markdown")
+    return Response(context.card, media_type="text/markdown")

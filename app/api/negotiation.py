@@ -51,7 +51,8 @@ def negotiate(accept: str | None) -> Format:
     Raises:
         NotAcceptable: The header leaves nothing.
     """
-    if accept is None or not accept.strip():
+    # Empty elements of a list count for nothing (RFC 9110, 5.6.1).
+    if accept is None or not accept.replace(",", "").strip():
         return Format.PNG
     ranges = list(_parse(accept))
 

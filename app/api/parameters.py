@@ -100,6 +100,8 @@ def read_parameters(request: Request, kind: type[Kind]) -> Kind:
     """
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
+        if name not in kind.model_fields and name != PATIENCE:
+            raise InvalidParameter(f"There is no parameter{_shown(name)} here.")
         if name in given:
             raise InvalidParameter(f"Parameter{_shown(name)} is given more than once.")
         if name == PATIENCE:

@@ -130,7 +130,8 @@ async def _answer(
                 framing,
                 share,
                 max_bytes=settings.max_body_bytes,
-                timeout_s=min(settings.body_timeout_s, patience_s),
+                timeout_s=settings.body_timeout_s,
+                patience_s=patience_s,
             )
             record.bytes_in = len(data)
             slot.line_up()

@@ -59,9 +59,11 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
     header, image = open_image(data, max_pixels=max_pixels)
     try:
         pixels = _decode_opencv(data, image) if _is_for_opencv(image) else _decode_pillow(image)
-    except UndecodableImage:
+    except (UndecodableImage, MemoryError):
         raise
-    except Exception:  # noqa: BLE001 - Pillow raises a dozen kinds, warnings among them
+    except Exception as error:  # noqa: BLE001 - Pillow raises a dozen kinds, warnings among them
+        if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
+            raise MemoryError from None
         pixels = None
     if pixels is None or pixels.shape[:2] != (image.height, image.width):
         # Raised out here, so that no traceback carries a library's words, which quote the input.

@@ -96,7 +96,7 @@ def _open(data: bytes, name: str) -> ImageFile:
     try:
         check_proportion(data, name)
         return _PLUGINS[name](BoundedReader(data))
-    except UndecodableImage:
+    except (UndecodableImage, MemoryError):
         raise
     except Exception:  # noqa: BLE001, S110 - Pillow raises a dozen kinds, warnings among them
         pass

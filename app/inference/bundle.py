@@ -14,6 +14,7 @@ from app.inference.engine import Device
 MANIFEST = "manifest.json"
 ONNX_MODEL = "model.onnx"
 SAVED_MODEL = "saved_model.pb"
+CARD = "model_card.md"
 
 # Parity between the engines: what counts as the same model. Rounding to float32 alone moves the
 # steep maps of a U-Net trained on Dice by 2e-4 in either engine, measured against float64.
@@ -165,6 +166,33 @@ class Bundle:
         """The model for ONNX Runtime, if the bundle holds one."""
         return self.path / ONNX_MODEL if ONNX_MODEL in self.manifest.files else None
 
+    def read(self, name: str) -> bytes:
+        """Read a file that the manifest lists; it must still be the one that was verified.
+
+        Raises:
+            BundleError: It was changed or removed since.
+        """
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"Bundle '{self.path}': cannot read '{name}': {error.strerror}."
+            ) from error
+        _compare(
+            self.path,
+            {name: self.manifest.files[name]},
+            {name: hashlib.sha256(data).hexdigest()},
+        )
+        return data
+
+    def verify(self) -> None:
+        """Make sure that all files are still those that were verified.
+
+        Raises:
+            BundleError: A file is missing, unexpected or changed.
+        """
+        _compare(self.path, self.manifest.files, _hashes(self.path))
+
     @property
     def saved_model(self) -> Path | None:
         """The SavedModel directory for TensorFlow, if the bundle holds one."""
@@ -223,16 +251,20 @@ def load_bundle(root: Path, version: str | None = None) -> Bundle:
             f"Bundle '{path}': the manifest is of version '{manifest.version}', "
             f"expected '{path.name}' as the folder says."
         )
-    try:
-        found = hash_files(path)
-    except OSError as error:
-        raise BundleError(
-            f"Bundle '{path}': cannot read '{error.filename}': {error.strerror}."
-        ) from error
+    found = _hashes(path)
     _compare(path, manifest.files, found)
     if ONNX_MODEL not in found and SAVED_MODEL not in found:
         raise BundleError(f"Bundle '{path}': neither '{ONNX_MODEL}' nor '{SAVED_MODEL}' is there.")
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    try:
+        return hash_files(path)
+    except OSError as error:
+        raise BundleError(
+            f"Bundle '{path}': cannot read '{error.filename}': {error.strerror}."
+        ) from error
 
 
 def _find_version(root: Path, version: str | None) -> Path:

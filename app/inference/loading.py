@@ -44,10 +44,11 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
         max_batch: The largest batch to try; None leaves it to the device.
 
     Raises:
-        BundleError: The model cannot be loaded or does not fit the manifest.
+        BundleError: The model was changed, cannot be loaded or does not fit the manifest.
         SelectionError: The engine cannot be had.
         EngineError: The engine fails on a harmless image.
     """
+    bundle.verify()  # it may be long since that was done: an engine was lost, and this is the next
     cores = available_cores()
     engine, reason = load_engine(bundle, choice, cores)
     buckets = buckets_for(engine.name, engine.device, max_batch)

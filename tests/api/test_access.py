@@ -61,6 +61,12 @@ async def test_with_any_of_several_keys(serving: Serving, png: bytes, tmp_path: 
                 assert answer.status_code == 200
 
 
+async def test_a_key_is_what_its_bytes_are(serving: Serving, png: bytes) -> None:
+    async with serving(api_keys=digest("schlüssel")) as client:
+        headers = {b"Authorization": "Bearer schlüssel".encode()}
+        assert (await client.post("/predict", content=png, headers=headers)).status_code == 200
+
+
 @pytest.mark.parametrize("path", OPEN)
 async def test_what_needs_no_key(serving: Serving, path: str) -> None:
     async with serving(api_keys=digest("one")) as client:

@@ -17,6 +17,7 @@ from app.api.body import BodyMemory, Framing, read_framing, read_image
 from app.api.problems import (
     BodyTimeout,
     BodyTooLarge,
+    DeadlineExceeded,
     InvalidParameter,
     QueueFull,
     UndecodableImage,
@@ -185,6 +186,38 @@ async def test_body_that_does_not_end() -> None:
             max_bytes=MAX,
             timeout_s=0.01,
         )
+
+
+async def test_a_body_that_the_caller_has_no_patience_for() -> None:
+    with (
+        BodyMemory(MAX, Tally()).share() as share,
+        pytest.raises(DeadlineExceeded, match=r"before the body was complete \(3 bytes"),
+    ):
+        await read_image(
+            request([b"abc"], complete=False),
+            Framing(None, None),
+            share,
+            max_bytes=MAX,
+            timeout_s=60,
+            patience_s=0.01,
+        )
+
+
+class Deaf:
+    """A connection whose caller does not read."""
+
+    unsent = 60
+
+
+def test_answers_that_nobody_reads_take_of_the_memory_for_bodies() -> None:
+    memory, deaf = BodyMemory(100, Tally()), Deaf()
+    memory.unread.remember(deaf)
+    with memory.share() as share:
+        share.grow(40)
+        with pytest.raises(QueueFull, match="unread answers"):
+            share.grow(1)
+        deaf.unsent = 0
+        share.grow(60)
 
 
 async def test_caller_who_leaves() -> None:

@@ -44,3 +44,5 @@ async def test_card(serving: Serving, bundle_with_card: Path) -> None:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == "text/markdown; charset=utf-8"
         assert answer.text == "# Tiny\n\nFör forskning.\n"
+        (bundle_with_card / "1" / "model_card.md").write_text("another model's")
+        assert (await client.get("/model/card")).text == answer.text

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from app.imaging import ImageError, UndecodableImage, decode, phantom
 from tests.imaging.files import bmp, encode, png, tiff
@@ -429,3 +430,24 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(8) as pool:
         together = pool.map(lambda name: decode(FILES[name]).pixels, names)
         assert all(np.array_equal(alone[n], t) for n, t in zip(names, together, strict=True))
+
+
+@pytest.mark.parametrize(
+    "encoded", [encode(PICTURE, "PNG"), encode(PICTURE, "TIFF")], ids=["OpenCV", "Pillow"]
+)
+def test_no_memory_is_no_fault_of_the_image(
+    encoded: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = cv2.error("Insufficient memory")
+    full.code = cv2.Error.StsNoMem
+
+    def imdecode(*_: object) -> None:
+        raise full
+
+    def load(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cv2, "imdecode", imdecode)
+    monkeypatch.setattr(TiffImageFile, "load", load)
+    with pytest.raises(MemoryError):
+        decode(encoded)

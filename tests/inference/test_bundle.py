@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.inference import Bundle, BundleError, Manifest, Parity, hash_files, load_bundle
+from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from tests.bundles import write_tiny_bundle
 
 
@@ -147,6 +149,23 @@ def test_extra_file_is_named(root: Path) -> None:
     (path / "variables" / "more").write_text("")
     message = refusal(root)
     assert message == f"Bundle '{path}': 'variables/more' is not listed in 'manifest.json'."
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_bytes(b"x"), Path.unlink])
+def test_a_file_that_changes_after_it_was_verified_is_not_used(
+    root: Path, change: Callable[[Path], object]
+) -> None:
+    write_tiny_bundle(root)
+    tiny = load_bundle(root)
+    assert tiny.read("model.onnx") == (tiny.path / "model.onnx").read_bytes()
+    tiny.verify()
+    change(tiny.path / "model.onnx")
+    with pytest.raises(BundleError, match=r"'model\.onnx'"):
+        tiny.read("model.onnx")
+    with pytest.raises(BundleError, match=r"'model\.onnx'"):
+        tiny.verify()
+    with pytest.raises(BundleError, match=r"'model\.onnx'"):
+        OnnxRuntimeEngine(tiny)
 
 
 def test_changed_file_is_named_with_both_hashes(root: Path) -> None:

@@ -14,6 +14,7 @@ from app.inference.batcher import Unfit
 from app.inference.engine import EngineError, OutOfMemory, check_probability
 from app.inference.errors import EngineLost
 from app.inference.runner import Inferred, Prepared, Runner, pad
+from app.inference.watch import Run
 from tests.inference.fakes import RedEngine, red
 
 P99 = dict.fromkeys((1, 2, 4), 0.01)
@@ -169,17 +170,22 @@ async def test_what_takes_long_after_the_engine_is_no_hang(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("app.inference.watch.MIN_SECONDS", 0.05)
-    monkeypatch.setattr("app.inference.watch.P99_FACTOR", 0)
-    going_on = threading.Event()
+    # The clock stands still while the engine computes, however long its thread waits for a core.
+    clock = 0.0
+    monkeypatch.setattr("app.inference.runner.Run", lambda: Run(lambda: clock))
+    finishing, going_on = threading.Event(), threading.Event()
 
     class Large(Prepared):
         def finish(self, inferred: Inferred) -> Inferred:
+            finishing.set()
             going_on.wait()
             return inferred
 
-    runner = Runner(RedEngine(), 1, P99)
+    runner = Runner(RedEngine(), 1, {1: 0.0})
     running = asyncio.create_task(runner([Large(noise(1)[0].pixels)], 1))
-    await asyncio.sleep(0.15)  # thrice as long as the engine may take
+    await asyncio.to_thread(finishing.wait)
+    clock = 0.5  # ten times as long as the engine may take
+    await asyncio.sleep(0.15)  # the watch looks at it thrice
     assert not running.done()
     going_on.set()
     assert len(await running) == 1

@@ -1,13 +1,11 @@
 """The ONNX Runtime engine: `model.onnx` on the processor."""
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from app.inference.bundle import Bundle, BundleError
+from app.inference.bundle import ONNX_MODEL, Bundle, BundleError
 from app.inference.engine import Device, EngineError, EngineName, OutOfMemory
 
 # What ONNX Runtime raises for a run that failed; none of them leaves the session unusable.
@@ -41,11 +39,10 @@ class OnnxRuntimeEngine:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         if bundle.onnx_model is None:
             raise BundleError(f"Bundle '{bundle.path}': 'model.onnx' is missing.")
+        model = bundle.read(ONNX_MODEL)
         self.threads = threads
-        self._session = _open_session(bundle, bundle.onnx_model, threads)
-        self._beside = (
-            self._session if threads == 1 else _open_session(bundle, bundle.onnx_model, 1)
-        )
+        self._session = _open_session(bundle, model, threads)
+        self._beside = self._session if threads == 1 else _open_session(bundle, model, 1)
 
     def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
@@ -66,7 +63,7 @@ class OnnxRuntimeEngine:
         del self._session, self._beside
 
 
-def _open_session(bundle: Bundle, model: Path, threads: int) -> ort.InferenceSession:
+def _open_session(bundle: Bundle, model: bytes, threads: int) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(
             model, _session_options(threads), providers=["CPUExecutionProvider"]
