@@ -6,13 +6,18 @@
 #
 # What the host needs to reach the outside comes in as build arguments (HTTP_PROXY and its like, the
 # ones below) and stays in the stages that build; no image that is run has them in a layer.
+# The classic builder passes names on as they are; apt-get knows the small letters alone.
 
 ARG BASE=debian:trixie-slim
 
 # Debian with what every image runs: its Python, an init, a user who owns nothing. No manuals, no
 # translations and no rights that a program may gain, whatever the base came with.
 FROM ${BASE} AS system
-RUN apt-get update -o APT::Update::Error-Mode=any \
+# By this a stage that no image is made from is known for ours.
+LABEL polypseg.stage=true
+RUN export http_proxy="${http_proxy:-$HTTP_PROXY}" https_proxy="${https_proxy:-$HTTPS_PROXY}" \
+        no_proxy="${no_proxy:-$NO_PROXY}" \
+    && apt-get update -o APT::Update::Error-Mode=any \
     && DEBIAN_FRONTEND=noninteractive apt-get upgrade --yes \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 tini \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/* \
@@ -45,7 +50,9 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 \
 FROM system AS build
 WORKDIR /build
 ENV PATH=/opt/polypseg/bin:/usr/sbin:/usr/bin:/sbin:/bin
-RUN apt-get update -o APT::Update::Error-Mode=any \
+RUN export http_proxy="${http_proxy:-$HTTP_PROXY}" https_proxy="${https_proxy:-$HTTPS_PROXY}" \
+        no_proxy="${no_proxy:-$NO_PROXY}" \
+    && apt-get update -o APT::Update::Error-Mode=any \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
         binutils ca-certificates python3-venv \
     && rm -rf /var/lib/apt/lists/*

@@ -3,7 +3,8 @@
 
 TARGET ?= cpu
 SERVICE ?= polypseg
-COMPOSE = env $$(deploy/release) BUILD_CA_CERTIFICATES="$$(deploy/host-certificates)" deploy/compose
+COMPOSE = env $$(deploy/release) \
+  BUILD_CA_CERTIFICATES="$${BUILD_CA_CERTIFICATES-$$(deploy/host-certificates)}" deploy/compose
 
 image: ## Build the image TARGET (cpu), with what it is made of on its labels
 	@DEPLOY_TARGET=$(TARGET) $(COMPOSE) build polypseg
@@ -21,8 +22,9 @@ test-docker: ## Build the images and prove what they promise; needs a Docker eng
 sbom: image ## Write the bill of materials of the image TARGET to build/sbom-TARGET.json
 	@deploy/tools
 	@mkdir -p build
-	@docker run --rm --interactive --network none --entrypoint python3 \
-	  polypseg:$${DEPLOY_TAG:-latest}-$(TARGET) - <deploy/sbom.py >build/sbom-$(TARGET).json
+	@image=$$(DEPLOY_TARGET=$(TARGET) deploy/image-of polypseg) && \
+	  docker run --rm --interactive --network none --entrypoint python3 \
+	  "$$image" - <deploy/sbom.py >build/sbom-$(TARGET).json
 	@.venv/tools/bin/python deploy/validate-sbom build/sbom-$(TARGET).json
 	@echo "build/sbom-$(TARGET).json"
 

@@ -63,6 +63,13 @@ def test_the_example_shows_the_values_of_the_service(
     assert bool(value) == (default not in (None, (), frozenset()))
 
 
+def test_the_proxy_has_the_limits_of_the_service() -> None:
+    limits = re.findall(r"^      [A-Z_]+: \$\{(POLYPSEG_\w+):-(\d+)\}$", COMPOSE, re.MULTILINE)
+    assert len(limits) == 6
+    for name, value in limits:
+        assert float(value) == Settings.model_fields[SERVICE[name]].default
+
+
 def test_a_stop_waits_longer_than_the_service_takes() -> None:
     settings = Settings()
     grace = int(variables()["DEPLOY_STOP_GRACE"].removesuffix("s"))

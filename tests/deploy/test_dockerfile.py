@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text()
+FILES = [ROOT / "Dockerfile", *(ROOT / "deploy").glob("*/Dockerfile")]
 IMAGES = ("cpu", "cpu-tensorflow", "gpu", "train")
 
 
@@ -49,10 +50,16 @@ def test_what_the_host_needs_stays_out_of_the_images(image: str) -> None:
 
 
 def test_every_image_has_the_same_base() -> None:
-    files = [ROOT / "Dockerfile", *(ROOT / "deploy").glob("*/Dockerfile")]
-    bases = {re.findall(r"^ARG BASE=(.*)$", file.read_text(), re.MULTILINE)[0] for file in files}
-    assert len(files) == 3
+    bases = {re.findall(r"^ARG BASE=(.*)$", file.read_text(), re.MULTILINE)[0] for file in FILES}
+    assert len(FILES) == 3
     assert bases == {"debian:trixie-slim"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_mirror_that_does_not_answer_ends_the_build(file: Path) -> None:
+    """Without the option an image would be built from what is there, without Debian's fixes."""
+    updates = re.findall(r"apt-get update(.*) \\$", file.read_text(), re.MULTILINE)
+    assert set(updates) == {" -o APT::Update::Error-Mode=any"}
 
 
 def test_packages_are_installed_by_hash() -> None:

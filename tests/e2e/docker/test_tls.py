@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,16 @@ http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 def secure(projects: NewProject, proxy_image: str) -> Project:
     """Two replicas behind the proxy, with the certificate that the proxy makes for development."""
     assert inspect(proxy_image)
-    project = projects("tls", "tls", DEPLOY_REPLICAS="2", DEPLOY_HTTPS_PORT="0")
+    project = projects(
+        "tls",
+        "tls",
+        DEPLOY_REPLICAS="2",
+        DEPLOY_HTTPS_PORT="0",
+        # The service takes fractions; HAProxy takes none.
+        POLYPSEG_BODY_TIMEOUT_S="10.0",
+        POLYPSEG_GRACE_S="30.5",
+        POLYPSEG_IDLE_TIMEOUT_S="3e1",
+    )
     project.up()
     wait_for_replicas(project, 2)
     return project
@@ -108,16 +118,37 @@ def test_answers_over_https_with_its_own_certificate(
     assert headers["x-request-id"]
 
 
-def test_refuses_old_protocols_and_offers_http2(address: str, trust: ssl.SSLContext) -> None:
+def negotiate(address: str, client: ssl.SSLContext) -> tuple[str | None, str | None]:
+    """Return the version of TLS and the protocol above it that a client and the proxy agree on."""
     host, port = address.split(":")
-    trust = ssl.create_default_context(cadata=ssl.get_server_certificate((host, int(port))))
-    trust.set_alpn_protocols(["h2", "http/1.1"])
     with (
         socket.create_connection((host, int(port))) as plain,
-        trust.wrap_socket(plain, server_hostname=host) as secured,
+        client.wrap_socket(plain, server_hostname=host) as secured,
     ):
-        assert secured.version() == "TLSv1.3"
-        assert secured.selected_alpn_protocol() == "h2"
+        return secured.version(), secured.selected_alpn_protocol()
+
+
+def client_of(trust: str, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """Return a client that offers one version of TLS alone, however old."""
+    client = ssl.create_default_context(cadata=trust)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")
+    client.minimum_version = client.maximum_version = version
+    return client
+
+
+def test_refuses_old_protocols_and_offers_http2(address: str, proxy: str) -> None:
+    trust = inside(proxy, "cat", "/run/proxy/certificate.pem")
+    for version, name in (
+        (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
+        (ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+    ):
+        assert negotiate(address, client_of(trust, version)) == (name, "h2")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old = client_of(trust, ssl.TLSVersion.TLSv1_1)
+    # The alert comes from the proxy: the version was offered to it.
+    with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+        negotiate(address, old)
 
 
 def test_speaks_http2(address: str, proxy: str, picture: bytes, tmp_path: Path) -> None:
@@ -157,6 +188,22 @@ def test_uses_the_certificate_that_it_is_given(
     trust = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
     status, _, _ = ask(project.address("proxy", 8443), trust, b"", "/health", "GET")
     assert status == 200
+
+
+@pytest.mark.parametrize("secret", ["tls_certificate", "tls_key"])
+def test_a_secret_that_cannot_be_read_is_one_line(
+    proxy_image: str, tmp_path: Path, secret: str
+) -> None:
+    given = tmp_path / "given.pem"
+    given.write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")
+    given.chmod(0o400)
+    done = run(
+        *("docker", "run", "--rm", "--tmpfs", "/run/proxy:uid=10002"),
+        *("--volume", f"{given}:/run/secrets/{secret}:ro", proxy_image),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"proxy: user 10002 cannot read /run/secrets/{secret}\n"
 
 
 def test_limits_bodies_as_the_service_does(address: str, trust: ssl.SSLContext) -> None:
@@ -288,6 +335,16 @@ def test_a_rolling_restart_under_load_is_not_noticed(
     for replica in secure.containers():
         note(f"cpu, memory after the load, {inspect(replica)['Name'][1:]}", memory(replica))
     note("proxy, memory after the load", memory(proxy))
+
+
+def test_a_mistyped_tag_stops_no_replica(secure: Project) -> None:
+    before = secure.containers()
+    mistyped = replace(secure, settings={**secure.settings, "DEPLOY_TAG": "e2f"})
+    done = mistyped.run("deploy/rolling-restart", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("rolling-restart: there is no image polypseg:e2f-cpu")
+    assert secure.containers() == before
 
 
 def test_says_so_when_no_replica_is_left(
