@@ -95,7 +95,8 @@ class Settings(BaseSettings):
         default=32 * 2**20, description="Largest request body, multipart framing included."
     )
     max_bodies_bytes: PositiveInt = Field(
-        default=256 * 2**20, description="Memory for all request bodies held at once."
+        default=256 * 2**20,
+        description="Memory for all request bodies, and answers that wait to be read.",
     )
     max_pixels: PositiveInt = Field(
         default=25_000_000, description="Largest image, width times height, from its header."
@@ -114,7 +115,9 @@ class Settings(BaseSettings):
         default=10.0, description="From the first byte of a request to the end of its headers."
     )
     body_timeout_s: PositiveFloat = Field(
-        default=10.0, description="From the end of the headers to the end of the body."
+        default=10.0,
+        description="From the end of the headers to the end of the body, "
+        "if the caller waits so long.",
     )
     idle_timeout_s: PositiveFloat = Field(
         default=30.0,

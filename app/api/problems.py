@@ -203,7 +203,7 @@ class Draining(NotReady):
 
 
 class DeadlineExceeded(Problem):
-    """The caller's patience ran out while the request was waiting; it was never run."""
+    """The caller's patience ran out while the body came or the request waited; it was never run."""
 
     status, title = 504, "The deadline has passed"
     example = "The deadline passed while the request was waiting; it was not run."
