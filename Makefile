@@ -46,7 +46,7 @@ bench: ## Compare the service with its peers, whole (an hour and a half)
 	@requirements/install dev
 	@$(BIN)/python -m benchmarks.compare
 
-bench-quick: ## Compare it with plain FastAPI and the best peer (5 minutes)
+bench-quick: ## Compare it with plain FastAPI and mosec (5 minutes)
 	@requirements/install dev
 	@$(BIN)/python -m benchmarks.compare --quick
 

@@ -3,16 +3,18 @@
 Usage: python -m benchmarks.compare [--quick] [--rounds 5] [--out build/benchmarks]
 
 Round A: the same bundle, engine, decoding and PNG in every server. Round B: the tutorial's network
-in TensorFlow, in plain FastAPI and in the best peer, against the service as it is shipped. While
-one is measured, the others are stopped with SIGSTOP.
+in TensorFlow, in plain FastAPI and in mosec, whose environments hold it, against the service as it
+is shipped. While one is measured, the others are stopped with SIGSTOP. The figures are written
+after each round; a peer that dies is told with the reason, and the others go on.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,17 @@ from benchmarks import cells
 from benchmarks.machine import describe
 from benchmarks.masks import Masks
 from benchmarks.pictures import SIZES
-from benchmarks.servers import PEERS, SHIPPED, TUTORIAL_PEERS, Entry, Running, Unavailable, started
+from benchmarks.servers import (
+    OURS,
+    PEERS,
+    SHIPPED,
+    TUTORIAL_PEERS,
+    Entry,
+    Round,
+    Running,
+    Unavailable,
+    started,
+)
 from benchmarks.tables import best, last_line
 
 QUICK = ("FastAPI", "mosec")
@@ -67,16 +79,24 @@ class Plan:
         return (3.0,) if self.quick else cells.SHARES
 
 
-def compare(entries: Iterable[Entry], plan: Plan, *, whole: bool) -> Figures:
+def compare(
+    entries: Iterable[Entry], plan: Plan, save: Callable[[Figures], None], *, whole: bool
+) -> Figures:
     """Start all servers, and measure them in turns.
 
     Args:
         entries: What is to be started.
         plan: How much to measure.
+        save: Called with the figures so far, after each round.
         whole: Whether to measure open loops, leaving clients and idle times as well.
 
     Returns:
-        The figures by server, a value for each round; of one that cannot be had, the reason.
+        The figures by server, a value for each round; of a peer that cannot be had, or that failed
+        while it was measured, the reason.
+
+    Raises:
+        OSError: The service itself failed.
+        Unavailable: The same.
     """
     figures: Figures = {}
     with ExitStack() as stack:
@@ -84,28 +104,51 @@ def compare(entries: Iterable[Entry], plan: Plan, *, whole: bool) -> Figures:
         masks = Masks()
         for entry in entries:
             _console.print(f"starting {entry.name}")
-            try:
+            with _excused(entry.name, figures):
                 server = stack.enter_context(started(entry, plan.logs))
-            except Unavailable as fault:
-                figures[entry.name] = {"unavailable": str(fault)}
-                continue
-            running.append(server)
-            figures[entry.name] = _first_figures(server, masks)
-            server.tree.pause()
+                with _awake(server):
+                    figures[entry.name] = _first_figures(server, masks)
+                running.append(server)
         capacity = max(_capacity(server) for server in running)
         for number in range(plan.rounds):
             # Nobody is always the first of a round.
             shift = number % len(running)
             for server in running[shift:] + running[:shift]:
                 _console.print(f"round {number + 1} of {plan.rounds}: {server.name}")
-                server.tree.resume()
-                cells.closed(server, "720x576", 2, 1)
-                _turn(server, figures[server.name], plan)
-                if whole:
-                    _open_turn(server, figures[server.name], plan, capacity, number)
-                figures[server.name]["memory"].append(server.tree.memory())
-                server.tree.pause()
+                with _excused(server.name, figures), _awake(server):
+                    cells.closed(server, "720x576", 2, 1)
+                    _turn(server, figures[server.name], plan)
+                    if whole:
+                        _open_turn(server, figures[server.name], plan, capacity, number)
+                    if server.tree.root.poll() is not None:
+                        raise Unavailable(f"{server.name}: it ended while it was measured")
+                    figures[server.name]["memory"].append(server.tree.memory())
+            running = [server for server in running if "unavailable" not in figures[server.name]]
+            save({"capacity": capacity, "servers": figures})
     return {"capacity": capacity, "servers": figures}
+
+
+@contextmanager
+def _excused(name: str, figures: Figures) -> Iterator[None]:
+    """Note why a peer cannot be measured; what we measure it against has no excuse."""
+    try:
+        yield
+    except (OSError, Unavailable) as fault:
+        if name == OURS:
+            raise
+        reason = str(fault) or type(fault).__name__
+        _console.print(f"{name} is left out: {reason}")
+        figures[name] = {"unavailable": reason}
+
+
+@contextmanager
+def _awake(server: Running) -> Iterator[None]:
+    """Let a server run for a while, and give the cores to the others then, whatever happens."""
+    server.tree.resume()
+    try:
+        yield
+    finally:
+        server.tree.pause()
 
 
 def _first_figures(server: Running, masks: Masks) -> Figures:
@@ -125,16 +168,19 @@ def _first_figures(server: Running, masks: Masks) -> Figures:
 
 
 def _capacity(server: Running) -> float:
-    server.tree.resume()
-    cells.closed(server, "720x576", 4, 2)
-    throughput: float = cells.closed(server, "720x576", 16, 4)["throughput"]
-    server.tree.pause()
+    with _awake(server):
+        cells.closed(server, "720x576", 4, 2)
+        throughput: float = cells.closed(server, "720x576", 16, 4)["throughput"]
     return throughput
 
 
 def _turn(server: Running, own: Figures, plan: Plan) -> None:
     for size, clients in plan.loops:
         cell = cells.closed(server, size, clients, plan.seconds)
+        if not cell["throughput"]:
+            raise Unavailable(
+                f"{server.name}: no answer with status 200 to {clients} clients, {size}"
+            )
         own["closed"].setdefault(f"{size}/{clients}", []).append(cell)
     if not plan.quick:
         own["lone"].append(cells.after_idle(server, 4))
@@ -169,23 +215,38 @@ def main() -> None:
     wanted = options.peers.split(",") if options.peers else QUICK if plan.quick else None
     peers = [peer for peer in PEERS if wanted is None or peer.name in wanted]
     began = time.monotonic()
-    a = compare([Entry(s, options.bundle, "a") for s in (SHIPPED, *peers)], plan, whole=True)
-    in_b = [peer for peer in TUTORIAL_PEERS if peer.name in {"FastAPI", best(a)}]
-    b = compare(
-        [Entry(SHIPPED, options.bundle, "a"), *(Entry(s, options.tutorial, "b") for s in in_b)],
-        plan,
-        whole=False,
-    )
-    results = {
+    results: Figures = {
         "machine": describe(),
         "plan": {"rounds": plan.rounds, "seconds": plan.seconds, "open_seconds": _OPEN_S},
         "bundles": {"a": options.bundle.name, "b": options.tutorial.name},
-        "minutes": (time.monotonic() - began) / 60,
-        "a": a,
-        "b": b,
     }
-    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+    def save(round_: Round, figures: Figures) -> None:
+        results["minutes"] = (time.monotonic() - began) / 60
+        results[round_] = figures
+        write(options.out / "results.json", results)
+
+    in_a = [Entry(server, options.bundle, "a") for server in (SHIPPED, *peers)]
+    a = compare(in_a, plan, partial(save, "a"), whole=True)
+    in_b = [peer for peer in TUTORIAL_PEERS if wanted is None or peer.name in {"FastAPI", *wanted}]
+    fast = best(a)
+    if fast and fast not in {peer.name for peer in in_b}:
+        _console.print(f"{fast} is the best peer of round A, and not in round B")
+    compare(
+        [Entry(SHIPPED, options.bundle, "a"), *(Entry(s, options.tutorial, "b") for s in in_b)],
+        plan,
+        partial(save, "b"),
+        whole=False,
+    )
     print(last_line(results))
+
+
+def write(path: Path, results: Figures) -> None:
+    """Write the figures, or leave the file as it is: an hour may be in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(results, indent=1) + "\n")
+    new.replace(path)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], url: str, ready_s: float) -> None:
         self.process = process
         self.ready_s = ready_s
-        self.client = httpx.Client(base_url=url, timeout=60)
+        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def pause(self) -> None:
         """Give the cores to the others."""
@@ -65,7 +65,7 @@ def serve(engine: str) -> Iterator[Served]:
             if record.get("event") == "listening"
         )
         url = f"http://127.0.0.1:{port}"
-        while httpx.get(f"{url}/health/ready").status_code != 200:
+        while httpx.get(f"{url}/health/ready", trust_env=False).status_code != 200:
             time.sleep(0.02)
         served = Served(process, url, time.monotonic() - started)
         with served.client:

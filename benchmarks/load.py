@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from benchmarks.connection import Connection, Pool, connect
 from benchmarks.requests import Target
 
+PATIENCE_S = 2.0
+"""How long a person looks at a picture that does not change: who asks in an open loop waits so."""
+
 NO_ANSWER = 0
 """Status of a request that got none: the server closed, or the caller's patience was over."""
 
@@ -84,25 +87,27 @@ async def open_loop(
         pictures: What to send.
         rate: Requests per second.
         seconds: How long requests are sent.
-        patience: Seconds that a caller waits.
+        patience: Seconds that a caller waits from when the request was due.
         seed: Seed of the arrivals, so that each server sees the same ones.
     """
     requests = [target.request(picture) for picture in pictures]
     arrivals = random.Random(seed)  # noqa: S311 - no secret
     pool, samples = Pool(target.port), list[Sample]()
-    began = time.perf_counter()
+    now = asyncio.get_running_loop().time
+    began = now()
 
     async def caller(due: float, picture: int) -> None:
         status = NO_ANSWER
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(patience), pool.connection() as connection:
+            # Nobody's patience is longer because the generator was late.
+            async with asyncio.timeout_at(began + due + patience), pool.connection() as connection:
                 status, _ = await connection.ask(requests[picture])
-        samples.append(Sample(due, time.perf_counter() - began - due, status, picture))
+        samples.append(Sample(due, now() - began - due, status, picture))
 
     async with asyncio.TaskGroup() as callers:
         due, number = arrivals.expovariate(rate), 0
         while due < seconds:
-            await asyncio.sleep(began + due - time.perf_counter())
+            await asyncio.sleep(began + due - now())
             callers.create_task(caller(due, number % len(requests)))
             due += arrivals.expovariate(rate)
             number += 1

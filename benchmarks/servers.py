@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.environments import ROOT, EnvironmentFault, environment
-from benchmarks.load import answers
+from benchmarks.load import PATIENCE_S, answers
 from benchmarks.pictures import SIZES, jpeg
 from benchmarks.process import Tree
 from benchmarks.requests import Form, Target
 
 OURS = "polypseg"
 Round = Literal["a", "b"]
-_PATIENCE_S = 120.0
+_START_S = 120.0
+_PATIENCE_MS = round(1000 * PATIENCE_S)
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -141,15 +142,23 @@ PEERS = (
     Server(
         "mosec",
         "mosec",
-        _python("benchmarks.peers.mosecserver", "--port={port}", "--log-level=warning"),
+        _python(
+            "benchmarks.peers.mosecserver",
+            "--port={port}",
+            f"--timeout={_PATIENCE_MS}",
+            "--log-level=warning",
+        ),
         form="raw",
     ),
 )
 
 SHIPPED = Server(OURS, None, _python("app", "serve", "--port={port}"))
 
-# Who follows the tutorial starts one process, and TensorFlow takes all cores.
-TUTORIAL_PEERS = tuple(replace(peer, workers=1, threads=0) for peer in PEERS)
+# The environments of these two hold TensorFlow. Who follows the tutorial starts one process, and
+# TensorFlow takes all cores.
+TUTORIAL_PEERS = tuple(
+    replace(peer, workers=1, threads=0) for peer in PEERS if peer.name in {"FastAPI", "mosec"}
+)
 
 
 @contextmanager
@@ -193,10 +202,10 @@ def started(
 def _wait(name: str, tree: Tree, target: Target) -> None:
     picture = jpeg(*SIZES["720x576"])
     while True:
-        if tree.root.poll() is not None or time.monotonic() > tree.began + _PATIENCE_S:
+        if tree.root.poll() is not None or time.monotonic() > tree.began + _START_S:
             raise Unavailable(f"{name}: {_last_line(tree.log)}")
         try:
-            asyncio.run(asyncio.wait_for(answers(target, [picture]), _PATIENCE_S))
+            asyncio.run(asyncio.wait_for(answers(target, [picture]), _START_S))
         except (OSError, TimeoutError):
             time.sleep(0.02)
         else:
@@ -219,6 +228,7 @@ def _variables(entry: Entry, port: int) -> Mapping[str, str]:
         "BENCH_WORKERS": str(server.workers),
         "BENCH_THREADS": str(server.threads),
         "BENCH_PORT": str(port),
+        "BENCH_PATIENCE_S": str(PATIENCE_S),
         "POLYPSEG_MODEL": str(bundle.parent),
         "POLYPSEG_MODEL_VERSION": bundle.name,
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -10,6 +10,9 @@ Figures = Mapping[str, Any]
 
 MAIN = "720x576"
 
+NOBODY: Figures = {"servers": {}}
+"""A round that nobody was measured in."""
+
 
 def available(round_: Figures) -> dict[str, Figures]:
     """Return the servers that could be measured."""
@@ -23,14 +26,19 @@ def values(own: Figures, cell: str, what: str) -> list[float]:
 
 def best(
     round_: Figures, cell: str = f"{MAIN}/16", what: str = "throughput", *, highest: bool = True
-) -> str:
-    """Name the peer whose median is the best."""
+) -> str | None:
+    """Name the peer whose median is the best, if one could be measured."""
     medians = {
         name: statistics.median(values(own, cell, what))
         for name, own in available(round_).items()
         if name != OURS
     }
-    return (max if highest else min)(medians, key=lambda name: medians[name])
+    return (max if highest else min)(medians, key=lambda name: medians[name], default=None)
+
+
+def plain(round_: Figures) -> str | None:
+    """Name plain FastAPI as it is called in a round, if it could be measured."""
+    return next((name for name in available(round_) if name.startswith("FastAPI")), None)
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -45,7 +53,11 @@ def against(round_: Figures, peer: str, cell: str, what: str) -> float:
 
 
 def goodput(round_: Figures, share: str) -> tuple[float, str]:
-    """Return our goodput in an open loop as a multiple of the best peer's, and its name."""
+    """Return our goodput in an open loop as a multiple of the best peer's, and its name.
+
+    Raises:
+        ValueError: No peer could be measured.
+    """
     servers = available(round_)
     rows = {name: [row["goodput"] for row in own["open"][share]] for name, own in servers.items()}
     ours = rows.pop(OURS)
@@ -56,17 +68,21 @@ def goodput(round_: Figures, share: str) -> tuple[float, str]:
 
 def last_line(results: Figures) -> str:
     """Return the comparison in one line."""
-    a, b = results["a"], results["b"]
-    fast = best(a)
-    quick = best(a, f"{MAIN}/1", "p50_ms", highest=False)
-    plain = next(name for name in available(b) if name.startswith("FastAPI"))
-    name = fast if fast == quick else f"{fast}; p50: {quick}"
-    return (
-        f"round A: throughput {against(a, fast, f'{MAIN}/16', 'throughput'):.2f}x, "
-        f"p50 {against(a, quick, f'{MAIN}/1', 'p50_ms'):.2f}x of the best peer ({name}); "
-        f"round B: throughput {against(b, plain, f'{MAIN}/16', 'throughput'):.2f}x, "
-        f"p50 {against(b, plain, f'{MAIN}/1', 'p50_ms'):.2f}x"
-    )
+    a, b = results["a"], results.get("b", NOBODY)
+    fast, quick, usual = best(a), best(a, f"{MAIN}/1", "p50_ms", highest=False), plain(b)
+    parts = []
+    if fast and quick:
+        name = fast if fast == quick else f"{fast}; p50: {quick}"
+        parts.append(f"round A: {_ratios(a, fast, quick)} of the best peer ({name})")
+    if usual:
+        parts.append(f"round B: {_ratios(b, usual, usual)}")
+    return "; ".join(parts) or "no peer could be measured"
+
+
+def _ratios(round_: Figures, fast: str, quick: str) -> str:
+    throughput = against(round_, fast, f"{MAIN}/16", "throughput")
+    p50 = against(round_, quick, f"{MAIN}/1", "p50_ms")
+    return f"throughput {throughput:.2f}x, p50 {p50:.2f}x"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -128,7 +144,9 @@ def standing_table(round_: Figures) -> str:
         "memory when ready, MB": lambda own: f"{own['memory_ready'] / 1e6:.0f}",
         "memory after load, MB": lambda own: f"{max(own['memory']) / 1e6:.0f}",
         "idle, % of a core": lambda own: spread([100 * share for share in own["idle"]]),
-        "lone after idle, ms": lambda own: spread([row["p50_ms"] for row in own["lone"]]),
+        "lone after idle, ms": lambda own: spread(
+            [row["p50_ms"] for row in own["lone"] if row["p50_ms"] is not None]
+        ),
         "four clients among leavers, 1/s": lambda own: spread(
             [row["throughput"] for row in own["leavers"]]
         ),

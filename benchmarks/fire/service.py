@@ -40,7 +40,7 @@ class Service:
 
     def get(self, path: str) -> httpx.Response:
         """GET."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30, trust_env=False)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def serve(
         )
         try:
             port = _wait(tree, _port)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 _wait(tree, lambda _: client.get("/health/ready").status_code == 200)
             yield Service(tree, port, time.monotonic() - tree.began)
         finally:

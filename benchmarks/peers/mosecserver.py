@@ -1,8 +1,12 @@
-"""mosec: https://mosecorg.github.io/mosec/; `python -m benchmarks.peers.mosecserver --port N`."""
+"""mosec: https://mosecorg.github.io/mosec/.
+
+`python -m benchmarks.peers.mosecserver --port N --timeout MS`; a worker's limit follows that of a
+request.
+"""
 
 from mosec import Server, Worker
 
-from benchmarks.peers.work import PATIENCE_S, WORKERS, load
+from benchmarks.peers.work import WORKERS, load
 
 
 class Polyps(Worker):
@@ -29,5 +33,5 @@ class Polyps(Worker):
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Polyps, num=WORKERS, timeout=PATIENCE_S, route="/predict")
+    server.append_worker(Polyps, num=WORKERS, route="/predict")
     server.run()

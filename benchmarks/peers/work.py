@@ -13,7 +13,8 @@ BUNDLE = Path(os.environ.get("BENCH_BUNDLE", "models/polyp-unet/1"))
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 WORKERS = int(os.environ.get("BENCH_WORKERS", "2"))
 PORT = int(os.environ.get("BENCH_PORT", "8000"))
-PATIENCE_S = float(os.environ.get("BENCH_PATIENCE_S", "10"))
+# No default: a peer must not have another limit than the service unnoticed.
+PATIENCE_S = float(os.environ["BENCH_PATIENCE_S"])
 
 
 class Work(Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -121,3 +122,11 @@ async def test_lone_requests_share_a_connection(server: Counting) -> None:
     samples = await load.lone(target(server), PICTURES, times=4, idle=0.0)
     assert [sample.status for sample in samples] == [200] * 4
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_patience_counts_from_when_a_request_was_due(server: Counting) -> None:
+    # The generator is late for all of them, and so late that nobody would still look.
+    asyncio.get_running_loop().call_soon(time.sleep, 0.3)
+    samples = await load.open_loop(target(server), PICTURES, rate=200, seconds=0.05, patience=0.1)
+    assert {sample.status for sample in samples} == {load.NO_ANSWER}
+    assert server.bodies == []

@@ -86,6 +86,51 @@ def test_a_server_that_answers_nothing_is_no_division_by_zero(results: dict[str,
     assert value > 100
 
 
+def test_a_lone_request_without_an_answer_is_left_out(results: dict[str, Any]) -> None:
+    results["a"]["servers"]["mosec"]["lone"] = [{"p50_ms": None}, {"p50_ms": 4.0}, {"p50_ms": 6.0}]
+    assert "| 5.0 (4.0 to 6.0) |" in tables.standing_table(results["a"])
+
+
+def lose(results: dict[str, Any], round_: str, *names: str) -> None:
+    for name in names:
+        results[round_]["servers"][name] = {"unavailable": "it died"}
+
+
+def test_peers_that_died_are_told_and_the_others_compared(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    lose(results, "a", "mosec")
+    lose(results, "b", "FastAPI + TensorFlow")
+    assert tables.last_line(results) == (
+        "round A: throughput 1.50x, p50 1.25x of the best peer (FastAPI)"
+    )
+    text = report.report(results)
+    assert "| mosec | could not be measured: it died |" in text
+    assert "| FastAPI + TensorFlow | could not be measured: it died |" in text
+    assert "B: throughput" not in text
+    assert len(plots.draw(results, tmp_path)) == 2
+
+
+def test_no_peer_is_left(results: dict[str, Any]) -> None:
+    lose(results, "a", "FastAPI", "mosec")
+    lose(results, "b", "FastAPI + TensorFlow")
+    assert tables.last_line(results) == "no peer could be measured"
+    assert "| mosec | could not be measured: it died |" in report.report(results)
+
+
+def test_a_run_that_was_cut_off_has_a_report_of_its_rounds(results: dict[str, Any]) -> None:
+    del results["b"]
+    results["plan"]["rounds"] = 5
+    text = report.report(results)
+    assert " 3 rounds; " in text
+    assert "Round B" not in text
+    assert tables.last_line(results).endswith("of the best peer (mosec; p50: FastAPI)")
+
+
+def test_the_page_is_what_was_recorded() -> None:
+    assert report.report(json.loads(report.RECORD.read_text())) in report.PAGE.read_text()
+
+
 def test_spread() -> None:
     assert tables.spread([3.0, 1.0, 2.0]) == "2.0 (1.0 to 3.0)"
     assert tables.spread([]) == "none"

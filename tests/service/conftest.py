@@ -48,8 +48,11 @@ class Service:
                 stdout=log,
                 stderr=errors,
             )
-        # A connection is kept for as long as a test waits for something else.
-        self.client = httpx.Client(timeout=30, limits=httpx.Limits(keepalive_expiry=None))
+        # A connection is kept for as long as a test waits for something else, and leads to the
+        # service, not to a proxy that the environment names.
+        self.client = httpx.Client(
+            timeout=30, limits=httpx.Limits(keepalive_expiry=None), trust_env=False
+        )
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -145,6 +148,15 @@ class Service:
 
 
 Start = Callable[..., Service]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxy() -> Iterator[None]:
+    """Nor do requests that a test sends without `Service` go to a proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost")
+        yield
 
 
 @pytest.fixture(scope="session")
