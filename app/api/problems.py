@@ -155,7 +155,7 @@ class InvalidParameter(Problem):
 
 
 class QueueFull(Problem):
-    """More work is waiting than can be done in time; `Retry-After` says when to come back."""
+    """More is waiting than can be done in time or held; `Retry-After` says when to come back."""
 
     status, title = 429, "The queue is full"
     example = "24 requests are in line already."
