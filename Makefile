@@ -4,7 +4,8 @@
 
 export PYTHON
 DATA ?= data
-RECIPE ?= light-cpu
+RECIPE ?= few
+EPOCHS ?= $(if $(filter few,$(RECIPE)),90)
 RUN ?= runs/$(RECIPE)-pranet-42
 BIN := .venv/bin
 
@@ -33,10 +34,10 @@ format: ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-train: ## Train the light network on DATA; goes on where it was stopped
+train: ## Train the light network on DATA (1 to 2 hours); goes on where it was stopped
 	@requirements/install dev
-	@$(BIN)/polypseg train --recipe $(RECIPE) --split pranet --negatives --data $(DATA) \
-		--out $(RUN) --resume
+	@$(BIN)/polypseg train --recipe $(RECIPE) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+		--split pranet --negatives --data $(DATA) --out $(RUN) --resume
 
 evaluate: ## Score the shipped model on DATA and write a report with pictures
 	@requirements/install dev

@@ -4,6 +4,8 @@ from app.inference.bundle import Manifest, TrainingRun
 
 VALIDATION = "validation"
 """The entry of a manifest's metrics that `export` writes: what was fitted, and how well."""
+OPERATING_POINT = "operating_point"
+"""The training setting that names the bundle whose operating point was taken over."""
 MODEL_TIME = "model_time"
 """The entry that `benchmarks.model_time` writes: the time of one image against a baseline."""
 
@@ -65,7 +67,7 @@ diagnosis, not for deciding on treatment, not for use during an examination.
 ## Training data
 
 Split `{training.split}`: {len(training.train_frames)} frames trained the weights,
-{len(training.validation_frames)} were held out to choose by ({_datasets(training.train_frames)}
+{_held_out(training)} ({_datasets(training.train_frames)}
 in training). Recipe `{training.recipe}`, seed {training.seed}, code
 `{training.commit[:12]}`, data `{training.data_hash[:12]}`. `manifest.json` names every frame and
 every setting.{_start(training)}
@@ -106,12 +108,18 @@ def _disagreement(fraction: float) -> str:
     return f"{fraction:.1e} of the mask's pixels" if fraction else "the masks in no pixel"
 
 
+def _held_out(training: TrainingRun) -> str:
+    if not training.validation_frames:
+        return "none were held out: those that chose the settings trained as well"
+    return f"{len(training.validation_frames)} were held out to choose by"
+
+
 def _start(training: TrainingRun) -> str:
     """Name the bundle whose weights a run went on from."""
     start = training.settings.get("start")
     return (
         f" The run went on from the weights of an earlier bundle, whose\nmanifest has the SHA-256 "
-        f"`{str(start)[:12]}`, trained on the same frames."
+        f"`{str(start)[:12]}`, trained on these frames or a part of\nthem."
         if start
         else ""
     )
@@ -145,7 +153,7 @@ def _operating_point(manifest: Manifest) -> str:
     )
     figures = manifest.metrics.get(VALIDATION)
     if figures is None:
-        return f"{point} They were not fitted."
+        return f"{point} {_taken_over(manifest.training)}"
     text = (
         f"{point} They were fitted on the {figures['frames']:.0f} validation frames, "
         f"{figures['negatives']:.0f} of them without a polyp. The temperature brings the "
@@ -157,6 +165,17 @@ def _operating_point(manifest: Manifest) -> str:
             fitted = figures[f"operating_{name}"]
             text += f" On these frames: {label} {figures[name]:.3f} at 0.5, {fitted:.3f} as fitted."
     return text
+
+
+def _taken_over(training: TrainingRun) -> str:
+    """Say where an operating point is from that was not fitted on this network's own frames."""
+    source = training.settings.get(OPERATING_POINT)
+    if not source:
+        return "They were not fitted."
+    return (
+        "They were fitted for an earlier bundle, whose manifest\nhas the SHA-256 "
+        f"`{str(source)[:12]}`, on frames that were held out from it and trained these weights."
+    )
 
 
 def _failures(manifest: Manifest) -> str:

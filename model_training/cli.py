@@ -37,7 +37,11 @@ class Precision(StrEnum):
 def train(
     recipe: Annotated[str, typer.Option(help="A name in model_training/recipes.py.")] = "tutorial",
     split: Annotated[
-        str, typer.Option(help="tutorial, pranet or sequence-0 to sequence-4.")
+        str,
+        typer.Option(
+            help="tutorial, pranet or sequence-0 to sequence-4; with -full, such as pranet-full, "
+            "its validation frames train as well."
+        ),
     ] = "tutorial",
     data: DataOption = Path("data"),
     negatives: Annotated[
@@ -108,7 +112,7 @@ def train(
     from model_training.replicas import Replicas, ReplicasError
     from model_training.run import Run, RunError, describe
     from model_training.shards import ShardError
-    from model_training.source import from_shards, from_split
+    from model_training.source import from_shards, from_split, keys
     from model_training.splits import SplitError, read_split
     from model_training.start import StartError, open_start
     from model_training.training import prepare_devices
@@ -148,6 +152,8 @@ def train(
         width=size or settings.width,
         precision=precision.value if precision else settings.precision,
     )
+    if settings.validates and not keys(source.validation):
+        _fail(f"The course of {recipe} depends on frames that {source.split} does not hold out.")
     try:
         bundle = open_start(start, source) if start else None
     except (BundleError, StartError) as error:
@@ -212,23 +218,31 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the version if it is there.")
     ] = False,
+    point_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take temperature and thresholds over from a bundle, such as build/chosen/1: "
+            "for a run that holds no frames out to fit them on.",
+            show_default=False,
+        ),
+    ] = None,
     frames: Annotated[
         int, typer.Option(min=1, help="Frames on which the two engines are compared.")
     ] = 61,
 ) -> None:
     """Write a bundle: SavedModel, ONNX model, manifest, model card and warm-up requests.
 
-    Temperature and operating threshold are fitted on the run's own validation frames.
+    Temperature and operating threshold are fitted on the run's own validation frames, if any.
     `polypseg evaluate --record` writes its figures into it afterwards. For example:
 
-        polypseg export runs/light-cpu-pranet-42 --data data --version 2
+        polypseg export runs/few-pranet-42 --data data --version 2
     """
     from app.imaging import ImageError
-    from app.inference import BundleError
+    from app.inference import BundleError, load_bundle
     from app.inference.bundle import is_name
     from model_training.datasets import DatasetError, read_frames
     from model_training.export import export as export_run
-    from model_training.export import operating_point
+    from model_training.export import operating_point, taken_over
     from model_training.run import Run, RunError
 
     if not is_name(out.name):
@@ -240,11 +254,22 @@ def export(
         _fail(f"{out / str(version)} is there: name another --version or --out, or add --replace.")
     try:
         trained = Run.open(run)
-        validation = read_frames(trained.manifest.validation_frames, data)
-        point = operating_point(trained, validation)
-        images = [frame.read_image() for frame in validation[:frames]]
+        held_out = trained.manifest.validation_frames
+        lender = load_bundle(point_of.parent, point_of.name) if point_of else None
+        if held_out and lender:
+            _fail(f"{run} holds {len(held_out)} frames out to fit on: leave --point-of away.")
+        if not held_out and not lender:
+            _fail(f"{run} holds no frames out to fit on: name a bundle with --point-of.")
+        seen = read_frames(held_out or trained.manifest.train_frames, data)
+        point = taken_over(lender, trained) if lender else operating_point(trained, seen)
         bundle = export_run(
-            trained, out, name=out.name, version=str(version), images=images, point=point
+            trained,
+            out,
+            name=out.name,
+            version=str(version),
+            images=[frame.read_image() for frame in seen[:: max(1, len(seen) // frames)][:frames]],
+            point=point,
+            point_of=lender,
         )
     except (BundleError, DatasetError, ImageError, RunError) as error:
         _fail(str(error))
@@ -252,7 +277,8 @@ def export(
     console = Console()
     console.print(
         f"temperature {point.temperature}, threshold {point.threshold}, smallest region "
-        f"{point.min_area} px; on validation: {_listed(point.figures)}",
+        f"{point.min_area} px; "
+        + (f"on validation: {_listed(point.figures)}" if point.figures else f"as {point_of} has"),
         soft_wrap=True,
     )
     console.print(f"bundle {bundle.path}, sha256 {bundle.sha256}", soft_wrap=True)

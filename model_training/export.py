@@ -22,12 +22,12 @@ from app.inference.bundle import (
 )
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
-from model_training.card import VALIDATION
+from model_training.card import OPERATING_POINT, VALIDATION
 from model_training.cost import gflop
 from model_training.datasets import Frame
 from model_training.evaluation.operating_point import OperatingPoint, fit_operating_point
 from model_training.publication import rounded, staged, write_manifest
-from model_training.run import Run
+from model_training.run import Run, RunError
 from model_training.training import trained_model
 
 OPSET = 17
@@ -64,6 +64,7 @@ def export(
     version: str,
     images: Sequence[NDArray[np.uint8]],
     point: OperatingPoint,
+    point_of: Bundle | None = None,
 ) -> Bundle:
     """Write a bundle; a bundle that is there is replaced once the new one is complete.
 
@@ -73,7 +74,9 @@ def export(
         name: Of the model.
         version: A positive integer.
         images: uint8 `[H, W, 3]` of any size, on which the engines are compared.
-        point: Temperature, threshold and smallest region; `operating_point` fits them.
+        point: Temperature, threshold and smallest region; `operating_point` fits them and
+            `taken_over` reads them.
+        point_of: The bundle that they were taken over from, if they were.
 
     Returns:
         The bundle, verified.
@@ -104,7 +107,7 @@ def export(
             parameters=model.count_params(),
             gflop=round(gflop(model), 3),
             files={},
-            training=_training(run),
+            training=_training(run, point_of),
             metrics=rounded({VALIDATION: point.figures} if point.figures else {}),
         )
         write_manifest(path, manifest)
@@ -133,6 +136,29 @@ def operating_point(run: Run, frames: Sequence[Frame]) -> OperatingPoint:
     return fit_operating_point(network, height, width, frames)
 
 
+def taken_over(bundle: Bundle, run: Run) -> OperatingPoint:
+    """Take over how a bundle is to be used, for a network that held no frames out to fit it on.
+
+    Args:
+        bundle: Of the same architecture, with some of the run's training frames held out.
+        run: A trained run.
+
+    Raises:
+        RunError: The bundle is of another architecture, or was fitted on other frames or on none.
+    """
+    manifest = bundle.manifest
+    if VALIDATION not in manifest.metrics:
+        raise RunError(
+            f"{bundle.path} has no operating point that was fitted on frames of its own."
+        )
+    architecture = manifest.training.settings.get("architecture")
+    if architecture != run.manifest.recipe.architecture:
+        raise RunError(f"{bundle.path} is of {architecture}, and {run.path} of another network.")
+    if not set(manifest.training.validation_frames) <= set(run.manifest.train_frames):
+        raise RunError(f"{bundle.path} was fitted on frames that {run.path} did not train on.")
+    return OperatingPoint(manifest.temperature, manifest.threshold, manifest.min_area)
+
+
 def compare_engines(bundle: Bundle, images: NDArray[np.uint8]) -> Parity:
     """Run the SavedModel and the ONNX model on the same images, on the CPU.
 
@@ -159,8 +185,9 @@ def compare_engines(bundle: Bundle, images: NDArray[np.uint8]) -> Parity:
     )
 
 
-def _training(run: Run) -> TrainingRun:
+def _training(run: Run, point_of: Bundle | None) -> TrainingRun:
     manifest = run.manifest
+    borrowed = {OPERATING_POINT: point_of.sha256} if point_of else {}
     return TrainingRun(
         commit=manifest.commit,
         recipe=manifest.recipe.name,
@@ -173,6 +200,7 @@ def _training(run: Run) -> TrainingRun:
             "encoder_weights": manifest.encoder_weights,
             "start": manifest.start,
             "epochs_run": manifest.epochs,
+            **borrowed,
         },
         packages=manifest.packages,
         train_frames=manifest.train_frames,

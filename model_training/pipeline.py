@@ -52,7 +52,11 @@ def examples(source: Sequence[Frame] | ShardPart, height: int, width: int) -> An
         image, mask = tf.numpy_function(load, element, (tf.uint8, tf.uint8), stateful=False)
         return tf.ensure_shape(image, (height, width, 3)), tf.ensure_shape(mask, (height, width))
 
-    return elements.map(example, _PARALLEL, deterministic=True).cache()
+    options = tf.data.Options()
+    # There is nothing to tune, and the thread that would do so can sleep for most of a minute
+    # before it notices that an epoch is over and lets go of it.
+    options.autotune.enabled = False
+    return elements.map(example, _PARALLEL, deterministic=True).cache().with_options(options)
 
 
 def epoch(

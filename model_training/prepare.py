@@ -33,7 +33,11 @@ def prepare(
         Path | None, typer.Option(help="Folder to make.", show_default="shards/SPLIT-HxW-ENCODING")
     ] = None,
     split: Annotated[
-        str, typer.Option(help="tutorial, pranet or sequence-0 to sequence-4.")
+        str,
+        typer.Option(
+            help="tutorial, pranet or sequence-0 to sequence-4; with -full, such as pranet-full, "
+            "its validation frames train as well."
+        ),
     ] = "pranet",
     negatives: Annotated[
         bool, typer.Option(help="Add 150 frames without a polyp to train and validate on.")

@@ -40,10 +40,10 @@ class TrainingProgress:
 
     def report(self, row: dict[str, float]) -> None:
         """Print the metrics of a finished epoch."""
+        names = ("loss", "dice", "val_loss", "val_dice", "val_recall", "val_precision")
+        metrics = "  ".join(f"{name} {row[name]:.4f}" for name in names if name in row)
         self._console.print(
-            f"epoch {row['epoch'] + 1:.0f}  loss {row['loss']:.4f}  dice {row['dice']:.4f}  "
-            f"val_loss {row['val_loss']:.4f}  val_dice {row['val_dice']:.4f}  "
-            f"val_recall {row['val_recall']:.4f}  val_precision {row['val_precision']:.4f}  "
+            f"epoch {row['epoch'] + 1:.0f}  {metrics}  "
             f"learning rate {row['learning_rate']:.0e}  {row['seconds']:.1f} s",
             highlight=False,
         )

@@ -65,6 +65,11 @@ class Recipe:
     frozen: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
 
+    @property
+    def validates(self) -> bool:
+        """Whether the course of training depends on validation frames."""
+        return self.plateau_patience is not None or self.stopping_patience is not None
+
     def steps(self, frames: int) -> int:
         """Return how many batches an epoch of so many frames has."""
         return frames // self.batch if self.drop_remainder else -(-frames // self.batch)
@@ -146,7 +151,7 @@ FINISH = replace(
     augmentation="moderate",
 )
 
-# For a few hundred frames, such as the tutorial's split: half of a batch makes twice the steps.
+# For a few hundred frames up to some thousand: half of a batch makes twice the steps.
 FEW = replace(LIGHT, name="few", height=256, width=256, batch=8, epochs=40, augmentation="moderate")
 
 # Five networks from ImageNet's weights on two cores, in an evening.

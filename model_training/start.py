@@ -19,7 +19,8 @@ def open_start(path: Path, source: Source) -> Bundle:
     """Read the bundle that a run is to start from.
 
     What a bundle was trained on stays in its weights. The new run's manifest must name those frames
-    as well, or a later evaluation would take them for unseen ones.
+    as well, or a later evaluation would take them for unseen ones. Frames that chose a bundle may
+    train a run that holds none out.
 
     Args:
         path: Folder of one version, such as `models/polyp-unet/1`.
@@ -27,14 +28,16 @@ def open_start(path: Path, source: Source) -> Bundle:
 
     Raises:
         StartError: The bundle was trained on frames that this run does not train on, or chosen by
-            frames that it does not validate on.
+            frames that it does not hold out, if it holds any out.
         app.inference.BundleError: There is no sound bundle.
     """
     bundle = load_bundle(path.parent, path.name)
     training = bundle.manifest.training
+    trains, validates = set(keys(source.train)), set(keys(source.validation))
+    held_out = set(training.validation_frames)
     foreign = {
-        "train": set(training.train_frames) - set(keys(source.train)),
-        "validate": set(training.validation_frames) - set(keys(source.validation)),
+        "train": set(training.train_frames) - trains | (set() if validates else held_out - trains),
+        "validate": held_out - validates if validates else set(),
     }
     for verb, frames in foreign.items():
         if frames:

@@ -45,7 +45,8 @@ def train(
     Args:
         run: The folder with its manifest; its checkpoint and history are written after each epoch.
         training: Examples of `pipeline.examples`: uint8 `[H, W, 3]` and masks uint8 `[H, W]`.
-        validation: Likewise; the callbacks watch the loss on these.
+        validation: Likewise; the callbacks watch the loss on these. If there are none, the rows
+            have no `val_` columns; a recipe that changes its course by them needs some.
         encoder_weights: See `mobilenet_v2_encoder`; not read when resuming.
         start: A bundle of the same architecture whose weights are trained further; not read when
             resuming.
@@ -99,8 +100,9 @@ def train(
             )
             with progress.epoch(epoch, steps=recipe.steps(sizes[0])) as advance:
                 row = run_epoch(train_step, order, advance)
-            held_out = run_epoch(test_step, validation.batch(recipe.batch))
-            row |= {f"val_{name}": value for name, value in held_out.items()}
+            if sizes[1]:
+                held_out = run_epoch(test_step, validation.batch(recipe.batch))
+                row |= {f"val_{name}": value for name, value in held_out.items()}
             row["learning_rate"] = float(optimizer.learning_rate.numpy())
             row["seconds"] = time.monotonic() - started
             row = {"epoch": float(epoch), **row}

@@ -18,7 +18,9 @@ _Sample = TypeVar("_Sample", np.uint8, np.float32)
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Stretches an image to a size; the aspect ratio is not kept.
 
-    Each axis that shrinks is averaged over the area that a target pixel covers, so that no detail
+    While both sides are even and at least twice as long as they shall be, the image is halved, two
+    by two pixels, each time rounded: several times as fast as an average in one step. Then each
+    axis that shrinks is averaged over the area that a target pixel covers, so that no detail
     aliases; each axis that grows is interpolated linearly.
 
     Args:
@@ -29,6 +31,10 @@ def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     Returns:
         uint8 `[height, width, 3]` or `[height, width]`; `pixels` itself if it has that size.
     """
+    rows, columns = pixels.shape[:2]
+    while rows % 2 == columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+        rows, columns = rows // 2, columns // 2
+        pixels = _stretch(pixels, rows, columns)
     return _stretch(pixels, height, width)
 
 

@@ -64,7 +64,7 @@ class TrainingRun(_Record):
         settings: Every setting of the run, as JSON values.
         packages: Versions of the packages that matter.
         train_frames: Keys of the frames that the weights were fitted to.
-        validation_frames: Keys of the frames that chose the weights.
+        validation_frames: Keys of the frames that chose the weights; none if those trained as well.
     """
 
     commit: str

@@ -90,19 +90,23 @@ def _name(kept: Kept) -> str:
     return f"`{kept.record.recipe}` on {kept.record.split}, seed {kept.record.seed}"
 
 
+def _recipe(kept: Kept) -> str:
+    return f"`{kept.record.recipe}`{' on all frames' if kept.record.full else ''}"
+
+
 def _by_recipe(
     records: Sequence[Kept], wanted: Callable[[Kept], bool]
 ) -> Iterator[tuple[str, list[Kept]]]:
     chosen = sorted(
         (kept for kept in records if wanted(kept)),
-        key=lambda kept: (kept.record.recipe, kept.record.split, kept.record.seed),
+        key=lambda kept: (_recipe(kept), kept.record.split, kept.record.seed),
     )
-    for recipe, group in groupby(chosen, key=lambda kept: kept.record.recipe):
+    for recipe, group in groupby(chosen, key=_recipe):
         yield recipe, list(group)
 
 
 def _on(split: str) -> Callable[[Kept], bool]:
-    return lambda kept: kept.record.split == split
+    return lambda kept: kept.record.protocol == split
 
 
 def _value(figures: FiguresRecord | None, name: str) -> str:
@@ -127,7 +131,7 @@ def _published(records: Sequence[Kept]) -> Lines:
                 cells.append(f"{np.mean(values):.3f}" if values else "")
         source = f"mean of {len(runs)} seeds" if len(runs) > 1 else f"seed {record.seed}"
         yield (
-            f"**`{recipe}`**",
+            f"**{recipe}**",
             f"{record.parameters / 1e6:.2f}",
             f"{record.gflop:.2f}",
             *cells,
@@ -160,7 +164,7 @@ def _seeds(records: Sequence[Kept]) -> Lines:
                 if values:
                     found = spreads.get(row, {}).get(name)
                     yield (
-                        f"`{recipe}`",
+                        recipe,
                         row,
                         LABELS[name],
                         ", ".join(values),
@@ -181,11 +185,11 @@ def _pooled(
 def _folds(pooled: dict[str, Result | RecordError]) -> Lines:
     for recipe, found in pooled.items():
         if isinstance(found, RecordError):
-            yield f"`{recipe}`", str(found), *([""] * (len(FOLD_FIGURES) - 1))
+            yield recipe, str(found), *([""] * (len(FOLD_FIGURES) - 1))
         else:
             values, intervals = found.figures.values, found.figures.intervals
             yield (
-                f"`{recipe}`",
+                recipe,
                 *(_with_interval(values[n], intervals.get(n)) for n in FOLD_FIGURES),
             )
 
@@ -214,8 +218,9 @@ def _calibration(records: Sequence[Kept]) -> Lines:
     for _, runs in _by_recipe(records, lambda _: True):
         for run in runs:
             fitted = run.record.measured.get(VALIDATION, {})
+            unfitted = "taken over" if run.record.full else "not fitted"
             before, after = (
-                f"{fitted[name]:.4f}" if name in fitted else "not fitted"
+                f"{fitted[name]:.4f}" if name in fitted else unfitted
                 for name in ("ece_before", "ece")
             )
             bins = [
@@ -265,7 +270,7 @@ def _area(records: Sequence[Kept], pooled: dict[str, Result]) -> Lines:
         for row, found in run.record.rows.items()
         if found.robustness and row != NEGATIVES
     ]
-    scored += [(f"`{recipe}`", found.row.name, found.scores) for recipe, found in pooled.items()]
+    scored += [(recipe, found.row.name, found.scores) for recipe, found in pooled.items()]
     for name, row, scores in scored:
         for group in by_area(scores):
             yield (
@@ -283,7 +288,7 @@ def _sequences(pooled: dict[str, Result]) -> Lines:
         for group in by_sequence(found.scores):
             number = group.name.split("/")[-1]
             yield (
-                f"`{recipe}`",
+                recipe,
                 number,
                 str(group.frames),
                 f"{group.dice:.3f}",

@@ -110,7 +110,8 @@ def learning_curves(history: History) -> Figure:
     for axis, name in zip(axes, CURVES, strict=False):
         _style(axis)
         axis.plot(epochs, history[name], color=BLUE, marker=marker, label="training")
-        axis.plot(epochs, history[f"val_{name}"], color=ORANGE, marker=marker, label="validation")
+        if held_out := history.get(f"val_{name}"):
+            axis.plot(epochs, held_out, color=ORANGE, marker=marker, label="validation")
         axis.set_title(name.capitalize(), loc="left", fontsize=10, color=INK)
         if name != "loss":
             axis.set_ylim(0, 1)

@@ -27,8 +27,9 @@ def pool_folds(folds: Sequence[Kept], bootstrap: Bootstrap) -> Result:
     Raises:
         RecordError: Recipes or settings differ, or a frame is scored twice or not at all.
     """
-    require_equal(folds, ("recipe", "settings_sha256", "input", "parameters"), "The folds' models")
-    scores = [score for fold in folds for score in fold.scores(fold.record.split)]
+    alike = ("recipe", "settings_sha256", "full", "input", "parameters")
+    require_equal(folds, alike, "The folds' models")
+    scores = [score for fold in folds for score in fold.scores(fold.record.protocol)]
     keys = {score.key for score in scores}
     wanted = {f"cvc-clinicdb/{name}" for name in clinicdb_sequences()}
     if len(keys) != len(scores):

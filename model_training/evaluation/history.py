@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from app.inference.bundle import TrainingRun
+from model_training.card import OPERATING_POINT
 
 CURVES = ("loss", "dice", "recall", "precision")
-COLUMNS = ("epoch", *CURVES, *(f"val_{name}" for name in CURVES), "learning_rate", "seconds")
+COLUMNS = ("epoch", *CURVES, "learning_rate", "seconds")
+VALIDATION_COLUMNS = tuple(f"val_{name}" for name in CURVES)
+"""Of runs that hold frames out."""
 
 History = dict[str, list[float]]
 
@@ -26,7 +29,8 @@ def read_history(run: Path, training: TrainingRun) -> History:
         training: What the bundle's manifest says of its run.
 
     Returns:
-        The values of each of `COLUMNS`, one for each epoch; others are left out.
+        The values of each of `COLUMNS`, one for each epoch, and of `VALIDATION_COLUMNS` if the run
+        held frames out; others are left out.
 
     Raises:
         HistoryError: A file cannot be read, a column is missing, there is no epoch, or the bundle
@@ -41,10 +45,11 @@ def read_history(run: Path, training: TrainingRun) -> History:
             lines = list(csv.DictReader(file))
         if not lines:
             raise HistoryError(f"{path} holds no epoch.")
-        missing = [name for name in COLUMNS if name not in lines[0]]
+        columns = COLUMNS + (VALIDATION_COLUMNS if training.validation_frames else ())
+        missing = [name for name in columns if name not in lines[0]]
         if missing:
             raise HistoryError(f"{path} has no column '{missing[0]}'.")
-        return {name: [float(line[name]) for line in lines] for name in COLUMNS}
+        return {name: [float(line[name]) for line in lines] for name in columns}
     except OSError as error:
         raise HistoryError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except (ValueError, TypeError, KeyError, csv.Error) as error:
@@ -56,6 +61,9 @@ def _is_of(manifest: dict[str, Any], training: TrainingRun) -> bool:
     settings |= {name: manifest.get(name) for name in ("encoder_weights", "start")}
     names = ("commit", "seed", "split_hash", "data_hash")
     # A bundle keeps the settings that there were when it was exported; there may be more by now.
+    # Whose operating point it took over is no matter of the run.
     return all(manifest[name] == getattr(training, name) for name in names) and all(
-        settings.get(name) == value for name, value in training.settings.items()
+        settings.get(name) == value
+        for name, value in training.settings.items()
+        if name != OPERATING_POINT
     )

@@ -12,7 +12,7 @@ from model_training.datasets import (
     read_dataset,
     require_sound,
 )
-from model_training.splits import SPLITS, read_split
+from model_training.splits import FULL, SPLITS, read_split
 from model_training.splits.negatives import FOR_TRAINING
 
 NEGATIVES = "negatives"
@@ -48,7 +48,7 @@ class Row:
 
 def default_protocols(manifest: Manifest) -> tuple[str, ...]:
     """Name the protocols that fit the split which a bundle was trained on."""
-    split = manifest.training.split
+    split = manifest.training.split.removesuffix(FULL)
     return tuple(name for name in PROTOCOLS if name in (split, NEGATIVES))
 
 

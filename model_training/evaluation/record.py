@@ -10,11 +10,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from app.inference.bundle import ONNX_MODEL, SAVED_MODEL
-from model_training.card import MODEL_TIME, VALIDATION
+from model_training.card import MODEL_TIME, OPERATING_POINT, VALIDATION
 from model_training.evaluation.intervals import Interval
 from model_training.evaluation.predictions import from_lines, to_lines
 from model_training.evaluation.results import Evaluation
 from model_training.evaluation.scoring import FrameScore
+from model_training.splits import FULL
 
 RECORD = "record.json"
 
@@ -63,8 +64,8 @@ class Record(_Model):
         seed: Likewise.
         split: Likewise.
         commit: Likewise.
-        settings_sha256: Of the settings of the training run, but for how many epochs it needed;
-            None in records of before there was one.
+        settings_sha256: Of the settings of the training run, but for how many epochs it needed and
+            whose operating point it took over; None in records of before there was one.
         split_hash: Likewise, of the split's frames.
         parameters: Number of weights.
         gflop: Arithmetic of one image.
@@ -94,6 +95,16 @@ class Record(_Model):
     engine: str
     rows: dict[str, RowRecord]
     measured: dict[str, dict[str, float]]
+
+    @property
+    def full(self) -> bool:
+        """Whether the frames that the split holds out trained as well."""
+        return self.split.endswith(FULL)
+
+    @property
+    def protocol(self) -> str:
+        """The split whose test frames are those of this one."""
+        return self.split.removesuffix(FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +239,11 @@ def require_equal(kept: Sequence[Kept], names: Sequence[str], what: str) -> None
 
 
 def _hash(settings: Mapping[str, object]) -> str:
-    made = {name: value for name, value in settings.items() if name != "epochs_run"}
+    made = {
+        name: value
+        for name, value in settings.items()
+        if name not in ("epochs_run", OPERATING_POINT)
+    }
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 

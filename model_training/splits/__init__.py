@@ -5,10 +5,11 @@ from model_training.splits.named import SPLITS, read_split
 from model_training.splits.negatives import add_negatives
 from model_training.splits.pranet import pranet
 from model_training.splits.sequence import sequence
-from model_training.splits.split import ROLES, Role, Split, SplitError
+from model_training.splits.split import FULL, ROLES, Role, Split, SplitError
 from model_training.splits.tutorial import tutorial
 
 __all__ = [
+    "FULL",
     "ROLES",
     "SPLITS",
     "Leakage",

@@ -6,7 +6,7 @@ from model_training.datasets import DatasetError, Frame, Verify, read_dataset
 from model_training.splits.negatives import add_negatives
 from model_training.splits.pranet import pranet
 from model_training.splits.sequence import FOLDS, sequence
-from model_training.splits.split import Split, SplitError
+from model_training.splits.split import FULL, Split, SplitError
 from model_training.splits.tutorial import tutorial
 
 SPLITS = ("tutorial", "pranet", *(f"sequence-{number}" for number in range(FOLDS)))
@@ -18,7 +18,7 @@ def read_split(
     """Read the data sets that a split is made from, check them and cut them.
 
     Args:
-        name: One of `SPLITS`.
+        name: One of `SPLITS`, or one with `-full` behind it: see `Split.full`.
         data: Folder with `cvc_clinicdb/` and, but for `tutorial`, `kvasir_seg/`.
         negatives: Add frames without a polyp, see `add_negatives`; needs `negatives/`.
         verify: How deep the files are checked.
@@ -27,17 +27,22 @@ def read_split(
         SplitError: If there is no split of that name, or frames of it are missing.
         DatasetError: If a data set is not there or a file of it is faulty.
     """
-    if name not in SPLITS:
-        raise SplitError(f"There is no split {name!r}; there are: {', '.join(SPLITS)}.")
+    cut = name.removesuffix(FULL)
+    if cut not in SPLITS:
+        raise SplitError(
+            f"There is no split {name!r}; there are: {', '.join(SPLITS)}; each with {FULL}, too."
+        )
     clinicdb = _read("cvc-clinicdb", data, verify)
-    if name == "tutorial":
+    if cut == "tutorial":
         split = tutorial(clinicdb)
-    elif name == "pranet":
+    elif cut == "pranet":
         split = pranet(clinicdb, _read("kvasir-seg", data, verify))
     else:
         folds = sequence(clinicdb, _read("kvasir-seg", data, verify))
-        split = folds[SPLITS.index(name) - SPLITS.index("sequence-0")]
-    return add_negatives(split, _read("negatives", data, verify)) if negatives else split
+        split = folds[SPLITS.index(cut) - SPLITS.index("sequence-0")]
+    if negatives:
+        split = add_negatives(split, _read("negatives", data, verify))
+    return split if name == cut else split.full()
 
 
 def _read(dataset: str, data: Path, verify: Verify) -> tuple[Frame, ...]:

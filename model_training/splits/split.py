@@ -11,6 +11,9 @@ from model_training.datasets.frame import Frame
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+FULL = "-full"
+"""What the name of a split ends with whose validation frames train as well."""
+
 
 class SplitError(Exception):
     """Raised when the frames at hand are not those that a split is defined on."""
@@ -42,6 +45,10 @@ class Split:
         """Keep the first `count` frames of each role: enough for a smoke test."""
         parts = {role: frames[:count] for role, frames in self.roles()}
         return Split(f"{self.name}-limit-{count}", **parts)
+
+    def full(self) -> "Split":
+        """Train on the validation frames as well, once they have chosen all there is to choose."""
+        return Split(f"{self.name}{FULL}", (*self.train, *self.validation), (), self.test)
 
     @cached_property
     def hash(self) -> str:

@@ -1,11 +1,9 @@
 """Which replicas a rolling restart stops, and in which order, with an engine that is made up."""
 
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-PROGRAM = Path(__file__).parents[2] / "deploy/rolling-restart"
+from tests.deploy.programs import start
 
 # Every container is a file with its state.
 DOCKER = """#!/bin/sh
@@ -46,21 +44,12 @@ def restart(folder: Path, replicas: Mapping[str, str]) -> tuple[list[str], str, 
     Returns:
         What was printed, what was printed of errors, and the replicas that were stopped.
     """
-    (folder / "docker").write_text(DOCKER)
-    (folder / "docker").chmod(0o755)
     (folder / "config").write_text(CONFIG)
     (folder / "containers").mkdir()
     for name, state in replicas.items():
         (folder / "containers" / name).write_text(f"{state}\n")
     (folder / "stopped").touch()
-    done = subprocess.run(
-        [PROGRAM],
-        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = start("rolling-restart", folder, docker=DOCKER)
     assert done.returncode == bool(done.stderr)
     return done.stdout.splitlines(), done.stderr, (folder / "stopped").read_text().split()
 

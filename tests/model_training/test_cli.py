@@ -63,6 +63,31 @@ def test_training_from_shards_and_going_on_when_it_is_done(shards: Path, tmp_pat
     assert "was made with another seed" in other.output
 
 
+def test_training_on_shards_of_a_full_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = frames(tmp_path, 6)
+    split = Split("generated", made[:4], made[4:], ()).full()
+    shards = tmp_path / "shards"
+    write_shards(split, shards, ShardSettings(height=32, width=32, encoding="png"))
+    train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
+
+    stopped = polypseg(*train, "--out", tmp_path / "stopped")
+    plain = replace(RECIPE, plateau_patience=None, stopping_patience=None, epochs=1)
+    monkeypatch.setitem(RECIPES, "small", plain)
+    done = polypseg(*train, "--out", tmp_path / "run")
+
+    assert stopped.exit_code == 2
+    assert "The course of small depends on frames that generated-full does not hold out." in (
+        stopped.output.replace("\n", " ")
+    )
+    assert not (tmp_path / "stopped").exists()
+    assert done.exit_code == 0, done.output
+    assert "6 frames to train, 0 to validate" in done.output
+    assert "val_" not in (tmp_path / "run/history.csv").read_text()
+    assert (tmp_path / "run/model.weights.h5").exists()
+
+
 def test_an_input_size_of_its_own_is_that_of_the_run(shards: Path, tmp_path: Path) -> None:
     train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
     out = tmp_path / "run"

@@ -1,5 +1,6 @@
 """An exported bundle computes what the trained network computes, in both engines."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from model_training.cli import cli
 from model_training.datasets import Frame
 from model_training.evaluation.metrics import confusion
 from model_training.evaluation.operating_point import OperatingPoint
-from model_training.export import WARMUP, Served, export, operating_point
+from model_training.export import WARMUP, Served, export, operating_point, taken_over
 from model_training.progress import TrainingProgress
 from model_training.publication import evaluated, record, staged
 from model_training.recipes import RECIPES, Recipe
@@ -141,9 +142,10 @@ def test_the_card_says_that_it_is_no_medical_device(bundle: Bundle) -> None:
 
 
 def test_an_export_replaces_the_version_that_is_there(
-    run: Run, bundle: Bundle, images: list[np.ndarray]
+    run: Run, bundle: Bundle, images: list[np.ndarray], tmp_path: Path
 ) -> None:
-    root = bundle.path.parent
+    root = tmp_path / "polyp-unet"
+    shutil.copytree(bundle.path, root / "3")
 
     point = OperatingPoint(threshold=0.4)
     again = export(run, root, name="polyp-unet", version="3", images=images[:1], point=point)
@@ -226,6 +228,70 @@ def test_the_command_fits_on_the_frames_that_the_run_names(run: Run, tmp_path: P
     assert kept == "precious"
     assert replaced.exit_code == 0, replaced.output
     assert card.read_text() != "precious"
+
+
+@pytest.fixture
+def full(run: Run, tmp_path: Path) -> Run:
+    """A run that trained on the frames that another one held out."""
+    seen = (*run.manifest.train_frames, *run.manifest.validation_frames)
+    manifest = replace(run.manifest, split="tutorial-full", train_frames=seen, validation_frames=())
+    full = Run.create(tmp_path / "full", manifest)
+    shutil.copy(run.weights, full.weights)
+    return full
+
+
+def test_a_run_that_holds_nothing_out_takes_its_point_over(
+    full: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1", "2"])
+    out = tmp_path / "polyp-unet"
+    words = ["export", full.path, "--data", tmp_path / "data", "--out", out]
+
+    alone = CliRunner().invoke(cli, [str(word) for word in words])
+    done = CliRunner().invoke(cli, [str(word) for word in [*words, "--point-of", bundle.path]])
+
+    assert alone.exit_code == 2
+    assert "holds no frames out to fit on: name a bundle" in alone.output.replace("\n", " ")
+    assert done.exit_code == 0, done.output
+    manifest = load_bundle(out).manifest
+    assert (manifest.temperature, manifest.threshold, manifest.min_area) == (TEMPERATURE, 0.5, 9)
+    assert manifest.training.settings["operating_point"] == bundle.sha256
+    assert manifest.training.validation_frames == ()
+    assert manifest.metrics == {}
+    card = " ".join((out / "1" / "model_card.md").read_text().split())
+    assert f"earlier bundle, whose manifest has the SHA-256 `{bundle.sha256[:12]}`, on" in card
+    assert "2 frames trained the weights, none were held out" in card
+
+
+def test_a_point_that_was_never_fitted_or_is_borrowed_is_not_taken_over(
+    full: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    root = tmp_path / "unfitted"
+    shutil.copytree(bundle.path, root / "3")
+    path = root / "3" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {}}))
+    with pytest.raises(RunError, match="has no operating point that was fitted on frames of its"):
+        taken_over(load_bundle(root), full)
+
+
+def test_a_point_is_taken_over_from_a_bundle_of_its_kind_alone(
+    run: Run, full: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1", "2"])
+    other = replace(full.manifest, recipe=replace(full.manifest.recipe, architecture="polyp_unet"))
+    fewer = replace(full.manifest, train_frames=("cvc-clinicdb/1",))
+    runs = {
+        "holds 1 frames out to fit on: leave --point-of away.": run.path,
+        "is of tutorial_unet, and": Run.create(tmp_path / "other", other).path,
+        "was fitted on frames that": Run.create(tmp_path / "fewer", fewer).path,
+    }
+    for sentence, path in runs.items():
+        words = ["export", path, "--data", tmp_path / "data", "--out", tmp_path / "polyp-unet"]
+        words += ["--point-of", bundle.path]
+        done = CliRunner().invoke(cli, [str(word) for word in words])
+        assert done.exit_code == 2
+        assert sentence in done.output.replace("\n", " ")
+    assert not (tmp_path / "polyp-unet").exists()
 
 
 def test_a_run_whose_frames_are_not_there_is_one_sentence(run: Run, tmp_path: Path) -> None:
@@ -328,6 +394,14 @@ def test_training_goes_on_from_a_bundle_on_frames_of_the_same_parts(bundle: Bund
     # What chose a bundle's weights must not be trained on: the next choice would be no choice.
     with pytest.raises(StartError, match=r"would validate on, such as cvc-clinicdb/2\."):
         open_start(bundle.path, source("1", "3"))
+
+
+def test_what_chose_a_bundle_may_train_a_run_that_holds_nothing_out(bundle: Bundle) -> None:
+    held_in = [frame("1"), frame("2")]
+    full = Source("tutorial-full", "0" * 64, "1" * 64, held_in, [])
+    assert open_start(bundle.path, full).path == bundle.path
+    with pytest.raises(StartError, match=r"would train on, such as cvc-clinicdb/2\."):
+        open_start(bundle.path, replace(full, train=held_in[:1]))
 
 
 def test_a_run_from_a_bundle_begins_with_its_weights(

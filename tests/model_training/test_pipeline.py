@@ -73,6 +73,13 @@ def test_every_file_is_decoded_once_for_all_epochs(frames: tuple[Frame, ...]) ->
     assert len(arrays(made.batch(8))) == 3
 
 
+def test_nothing_is_tuned_in_the_background(frames: tuple[Frame, ...]) -> None:
+    # TensorFlow's tuner can sleep for most of a minute while the end of an epoch waits for it.
+    made = examples(frames, 24, 32)
+    for dataset in (made.batch(8), epoch(made, size=SIZE, batch=5, seed=1, epoch=0, augment=keep)):
+        assert dataset.options().autotune.enabled is False
+
+
 def keep(image: Any, mask: Any, _: Any) -> tuple[Any, Any]:
     return image, mask
 

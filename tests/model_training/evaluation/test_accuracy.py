@@ -130,6 +130,23 @@ def test_seeds_folds_and_the_rest_stand_in_their_tables(records: list[Kept]) -> 
     assert "| published tutorial |" in found["tutorial"]
 
 
+def test_a_network_of_all_frames_stands_beside_those_that_chose_its_settings(
+    records: list[Kept], make_kept: MakeKept, tmp_path: Path
+) -> None:
+    rows = {"pranet/kvasir-seg": [score_of("kvasir-seg/1", counts=(90, 10, 10))]}
+    full = make_kept(tmp_path / "light-pranet-full-7", rows, split="pranet-full", seed=7)
+    found, before = tables([*records, full], FEW), tables(records, FEW)
+
+    assert "| **`light` on all frames** |" in found["published"]
+    assert "| `light` on all frames | pranet/kvasir-seg | Dice | 7: 0.9000 |" in found["seeds"]
+    assert (
+        "| `light` on pranet-full, seed 7 | 1 | 0.5 | taken over | taken over |"
+        in (found["calibration"])
+    )
+    for name in ("published", "seeds"):
+        assert set(before[name].splitlines()) < set(found[name].splitlines())
+
+
 def test_folds_that_are_missing_are_said(records: list[Kept]) -> None:
     found = tables(records[:-1], FEW)
     assert "of the 612 frames of CVC-ClinicDB" in found["folds"]

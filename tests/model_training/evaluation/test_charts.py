@@ -14,9 +14,10 @@ from model_training.evaluation.charts import (
     learning_curves,
     reliability,
 )
-from model_training.evaluation.history import COLUMNS
+from model_training.evaluation.history import COLUMNS, VALIDATION_COLUMNS
 from model_training.evaluation.scoring import FrameScore
 
+EVERY = (*COLUMNS, *VALIDATION_COLUMNS)
 MakeScore = Callable[..., FrameScore]
 
 
@@ -72,7 +73,7 @@ def test_reliability_leaves_empty_bins_out(make_score: MakeScore) -> None:
 
 
 def test_learning_curves_have_training_and_validation() -> None:
-    history = {name: [n + 0.5, n + 0.25] for n, name in enumerate(COLUMNS)}
+    history = {name: [n + 0.5, n + 0.25] for n, name in enumerate(EVERY)}
     history["epoch"] = [0, 1]
     axes = axes_of(learning_curves(history))
     drawn = {
@@ -89,9 +90,14 @@ def test_learning_curves_have_training_and_validation() -> None:
     assert all(list(line.get_xdata()) == [1, 2] for axis in axes for line in axis.lines)
 
 
+def test_learning_curves_of_a_run_that_holds_nothing_out() -> None:
+    history = {name: [0.5, 0.25] for name in COLUMNS}
+    assert [len(axis.lines) for axis in axes_of(learning_curves(history))] == [1] * 6
+
+
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_charts_can_be_drawn(scores: list[FrameScore], epochs: int) -> None:
-    history = dict.fromkeys(COLUMNS, [0.5] * epochs) | {"epoch": [float(n) for n in range(epochs)]}
+    history = dict.fromkeys(EVERY, [0.5] * epochs) | {"epoch": [float(n) for n in range(epochs)]}
     for figure in (reliability(scores), dice_histogram(scores), learning_curves(history)):
         assert png(figure).startswith(b"\x89PNG")
 

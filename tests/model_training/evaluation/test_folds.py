@@ -63,6 +63,23 @@ def test_a_frame_that_is_missing_or_scored_twice_is_no_figure(folds: list[Kept])
         pool_folds([*folds, folds[0]], FEW)
 
 
+def test_folds_in_full_are_a_figure_of_their_own(
+    folds: list[Kept], make_kept: MakeKept, fold_scores: list[list[FrameScore]], tmp_path: Path
+) -> None:
+    full = [
+        make_kept(
+            tmp_path / f"full-{number}",
+            {f"sequence-{number}": scores},
+            split=f"sequence-{number}-full",
+        )
+        for number, scores in enumerate(fold_scores)
+    ]
+
+    assert pool_folds(full, FEW).figures == pool_folds(folds, FEW).figures
+    with pytest.raises(RecordError, match="differ in full: False, True"):
+        pool_folds([full[0], *folds[1:]], FEW)
+
+
 def test_folds_of_several_recipes_are_no_figure(
     folds: list[Kept],
     make_kept: MakeKept,

@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 
 from app.inference.bundle import TrainingRun
-from model_training.evaluation.history import COLUMNS, HistoryError, read_history
+from model_training.evaluation.history import (
+    COLUMNS,
+    VALIDATION_COLUMNS,
+    HistoryError,
+    read_history,
+)
 from model_training.recipes import RECIPES
 from model_training.run import Run, RunManifest
 
 ROWS = (
-    "0.0,0.5,0.4,0.3,0.2,0.6,0.5,0.4,0.3,0.0001,50.5,x",
-    "1.0,0.4,0.5,0.4,0.3,0.5,0.6,0.5,0.4,1e-05,49.5,y",
+    "0.0,0.5,0.4,0.3,0.2,0.0001,50.5,0.6,0.5,0.4,0.3,x",
+    "1.0,0.4,0.5,0.4,0.3,1e-05,49.5,0.5,0.6,0.5,0.4,y",
 )
-HEADING = ",".join((*COLUMNS, "note"))
+HEADING = ",".join((*COLUMNS, *VALIDATION_COLUMNS, "note"))
 PLAN = RunManifest(
     recipe=RECIPES["few"],
     seed=1,
@@ -23,7 +28,7 @@ PLAN = RunManifest(
     split_hash="0" * 64,
     data_hash="1" * 64,
     train_frames=("cvc-clinicdb/1",),
-    validation_frames=(),
+    validation_frames=("cvc-clinicdb/2",),
     encoder_weights="imagenet",
     commit="2" * 40,
 )
@@ -54,15 +59,33 @@ def exported_from(manifest: RunManifest) -> TrainingRun:
             "start": manifest.start,
             "epochs_run": manifest.epochs,
         },
+        validation_frames=manifest.validation_frames,
     )
 
 
 def test_the_columns_that_training_writes(run: Run) -> None:
     history = read_history(run.path, exported_from(run.manifest))
-    assert set(history) == set(COLUMNS)
+    assert set(history) == {*COLUMNS, *VALIDATION_COLUMNS}
     assert history["epoch"] == [0, 1]
     assert history["val_dice"] == [0.5, 0.6]
     assert history["learning_rate"] == [1e-4, 1e-5]
+
+
+def test_a_run_that_held_nothing_out_has_no_columns_of_validation(run: Run) -> None:
+    (run.path / "history.csv").write_text(f"{','.join(COLUMNS)}\n0,0.5,0.4,0.3,0.2,0.0001,50\n")
+    training = exported_from(run.manifest)
+
+    alone = training.model_copy(update={"validation_frames": ()})
+    assert set(read_history(run.path, alone)) == set(COLUMNS)
+    with pytest.raises(HistoryError, match="has no column 'val_loss'"):
+        read_history(run.path, training)
+
+
+def test_a_bundle_that_took_an_operating_point_over_is_of_its_run(run: Run) -> None:
+    training = exported_from(run.manifest)
+    borrowed = {**training.settings, "operating_point": "4" * 64}
+    taken = training.model_copy(update={"settings": borrowed})
+    assert read_history(run.path, taken)["epoch"] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_an_unknown_protocol_is_refused(data: Path) -> None:
         ("tutorial", ("tutorial", "negatives")),
         ("pranet", ("pranet", "negatives")),
         ("sequence-3", ("sequence-3", "negatives")),
+        ("pranet-full", ("pranet", "negatives")),
         ("my own", ("negatives",)),
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 from model_training.datasets import DatasetError
 from model_training.datasets.lists import pranet_test_kvasir
 from model_training.splits import SPLITS, SplitError, read_split
-from tests.model_training.generated import write_pairs
+from model_training.splits.negatives import FOR_TRAINING
+from tests.model_training.generated import picture, save, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,26 @@ def test_reads_a_split_by_its_name(generated: Path, name: str) -> None:
     assert frames[0].read_image().shape == (12, 16, 3)
 
 
+@pytest.mark.parametrize("name", ["tutorial", "pranet", "sequence-2"])
+def test_reads_a_split_in_full(generated: Path, name: str) -> None:
+    assert read_split(f"{name}-full", generated) == read_split(name, generated).full()
+
+
+def test_frames_without_a_polyp_that_would_validate_train_in_full(generated: Path) -> None:
+    for number in range(FOR_TRAINING + 1):
+        save(generated / f"negatives/{number:03d}.png", picture(number, 12, 16)[0])
+    full = read_split("tutorial-full", generated, negatives=True)
+    assert full.validation == ()
+    assert full.test == read_split("tutorial", generated).test
+    negatives = [frame for frame in full.train if frame.dataset == "negatives"]
+    assert len({frame.key for frame in negatives}) == len(negatives) == FOR_TRAINING
+
+
 def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="no split 'random'; there are: tutorial, pranet, seq"):
         read_split("random", tmp_path)
+    with pytest.raises(SplitError, match=r"no split 'pranet-full-full'; .*; each with -full, too"):
+        read_split("pranet-full-full", tmp_path)
 
 
 def test_is_not_cut_from_what_happens_to_be_readable(tmp_path: Path) -> None:

@@ -26,6 +26,15 @@ def test_the_hash_does_not_cover_the_place_of_the_files() -> None:
     assert replace(SPLIT, train=moved).hash == SPLIT.hash
 
 
+def test_a_full_split_trains_on_what_it_held_out_and_tests_the_same() -> None:
+    full = SPLIT.full()
+    assert full.name == "some-full"
+    assert full.train == FRAMES[:4]
+    assert full.validation == ()
+    assert full.test == SPLIT.test
+    assert full.hash != SPLIT.hash
+
+
 def test_a_limit_keeps_the_first_frames_of_each_role_and_says_so() -> None:
     limited = SPLIT.limit(2)
     assert [len(frames) for _, frames in limited.roles()] == [2, 1, 2]
