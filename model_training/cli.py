@@ -39,7 +39,7 @@ def train(
     split: Annotated[
         str,
         typer.Option(
-            help="tutorial, pranet or sequence-0 to sequence-4; with -full, such as pranet-full, "
+            help="tutorial, pranet, sequence-0 to sequence-4 or kvasir; with -full, such as pranet-full, "
             "its validation frames train as well."
         ),
     ] = "tutorial",

@@ -54,7 +54,7 @@ def evaluate(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="tutorial, pranet, sequence-0 to sequence-4 or negatives; may be repeated. "
+            help="tutorial, pranet, sequence-0 to sequence-4, kvasir or negatives; may be repeated. "
             "A split with -full has the test frames of the one without.",
             show_default="those that fit the bundle's split",
         ),

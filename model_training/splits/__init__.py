@@ -1,5 +1,6 @@
 """Splits of the data sets: reproducible, hashed, and honest about what they leak."""
 
+from model_training.splits.kvasir import kvasir
 from model_training.splits.leakage import Leakage, leakage
 from model_training.splits.named import SPLITS, read_split
 from model_training.splits.negatives import add_negatives
@@ -17,6 +18,7 @@ __all__ = [
     "Split",
     "SplitError",
     "add_negatives",
+    "kvasir",
     "leakage",
     "pranet",
     "read_split",

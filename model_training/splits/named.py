@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from model_training.datasets import DatasetError, Frame, Verify, read_dataset
+from model_training.splits.kvasir import kvasir
 from model_training.splits.negatives import add_negatives
 from model_training.splits.pranet import pranet
 from model_training.splits.sequence import FOLDS, sequence
 from model_training.splits.split import FULL, Split, SplitError
 from model_training.splits.tutorial import tutorial
 
-SPLITS = ("tutorial", "pranet", *(f"sequence-{number}" for number in range(FOLDS)))
+SPLITS = ("tutorial", "pranet", *(f"sequence-{number}" for number in range(FOLDS)), "kvasir")
 
 
 def read_split(
@@ -37,6 +38,8 @@ def read_split(
         split = tutorial(clinicdb)
     elif cut == "pranet":
         split = pranet(clinicdb, _read("kvasir-seg", data, verify))
+    elif cut == "kvasir":
+        split = kvasir(clinicdb, _read("kvasir-seg", data, verify))
     else:
         folds = sequence(clinicdb, _read("kvasir-seg", data, verify))
         split = folds[SPLITS.index(cut) - SPLITS.index("sequence-0")]

@@ -33,9 +33,23 @@ def sequence(clinicdb: Sequence[Frame], kvasir: Sequence[Frame]) -> tuple[Split,
     for number, test in enumerate(folds):
         rest = [frame for fold in folds if fold is not test for frame in fold]
         rest = sorted(rest, key=lambda frame: frame.key)
-        train, validation = hold_out([*rest, *kvasir], VALIDATION_SHARE, salt="sequence")
+        train, validation = hold_out_as_folds([*rest, *kvasir])
         splits.append(Split(f"sequence-{number}", train, validation, test))
     return tuple(splits)
+
+
+def hold_out_as_folds(
+    frames: Sequence[Frame],
+) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
+    """Cut the validation part off, the same of a data set whatever other one is beside it.
+
+    Args:
+        frames: Frames of one or both data sets, in the order that they shall keep.
+
+    Returns:
+        The frames that train and those that validate.
+    """
+    return hold_out(frames, VALIDATION_SHARE, salt="sequence")
 
 
 def balance(frames: Sequence[Frame], folds: int) -> tuple[tuple[Frame, ...], ...]:
