@@ -35,8 +35,8 @@ def prepare(
     split: Annotated[
         str,
         typer.Option(
-            help="tutorial, pranet, sequence-0 to sequence-4 or kvasir; with -full, such as pranet-full, "
-            "its validation frames train as well."
+            help="tutorial, pranet, sequence-0 to sequence-4 or kvasir; with -full, such as "
+            "pranet-full, its validation frames train as well."
         ),
     ] = "pranet",
     negatives: Annotated[
