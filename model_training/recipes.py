@@ -154,7 +154,7 @@ FINISH = replace(
 # For a few hundred frames up to some thousand: half of a batch makes twice the steps.
 FEW = replace(LIGHT, name="few", height=256, width=256, batch=8, epochs=40, augmentation="moderate")
 
-# Five networks on two cores, in an hour: what they have in common, Kvasir-SEG, is learned before, by
+# Five networks on two cores, in an hour: what they have in common, Kvasir-SEG, is learned once, by
 # the bundle that all of them start from (`--start`).
 FOLD = replace(FEW, name="fold", epochs=10, learning_rate=5e-4, frozen=LIGHT_CPU.frozen)
 

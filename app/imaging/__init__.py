@@ -5,11 +5,12 @@ from app.imaging.errors import ImageError, TooManyPixels, UndecodableImage, Unsu
 from app.imaging.header import Header, read_header
 from app.imaging.phantom import phantom
 from app.imaging.render import render_overlay, render_png, render_probability
-from app.imaging.resize import resize, upsample
+from app.imaging.resize import RESIZE_VERSION, resize, upsample
 from app.imaging.rle import compress_rle, decode_rle, encode_rle
 from app.imaging.segment import Region, Segmentation, segment
 
 __all__ = [
+    "RESIZE_VERSION",
     "Header",
     "Image",
     "ImageError",

@@ -20,6 +20,7 @@ from model_training.evaluation.seeds import spread
 KVASIR, CLINICDB, NEGATIVES = "pranet/kvasir-seg", "pranet/cvc-clinicdb", "negatives"
 PUBLISHED_TUTORIAL = ("published tutorial", "", "", "", "0.7656", "0.7618", "0.8595")
 FOLD_FIGURES = ("dice", "operating_dice", "iou", "recall", "precision", "pooled_dice", "ece")
+HOSPITAL_FIGURES = ("dice", "iou", "recall", "precision", "pooled_dice", "missed_rate", "ece")
 SEED_FIGURES = (
     "dice",
     "operating_dice",
@@ -53,6 +54,9 @@ def tables(records: Sequence[Kept], bootstrap: Bootstrap) -> dict[str, str]:
         ),
         "seeds": markdown(("recipe", "row", "figure", "by seed", "mean ± sd"), _seeds(records)),
         "folds": markdown(("recipe", *(LABELS[name] for name in FOLD_FIGURES)), _folds(pooled)),
+        "hospital": markdown(
+            ("model", *(LABELS[name] for name in HOSPITAL_FIGURES)), _hospital(records)
+        ),
         "tutorial": markdown(
             ("model", "Dice", "pooled recall", "pooled precision", "tutorial's Dice",
              "tutorial's recall", "tutorial's precision"),
@@ -192,6 +196,13 @@ def _folds(pooled: dict[str, Result | RecordError]) -> Lines:
                 recipe,
                 *(_with_interval(values[n], intervals.get(n)) for n in FOLD_FIGURES),
             )
+
+
+def _hospital(records: Sequence[Kept]) -> Lines:
+    for _, runs in _by_recipe(records, _on("kvasir")):
+        for run in runs:
+            row = run.record.rows.get("kvasir")
+            yield _name(run), *(_value(row, name) for name in HOSPITAL_FIGURES)
 
 
 def _tutorial(records: Sequence[Kept]) -> Lines:

@@ -54,8 +54,8 @@ def evaluate(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="tutorial, pranet, sequence-0 to sequence-4, kvasir or negatives; may be repeated. "
-            "A split with -full has the test frames of the one without.",
+            help="tutorial, pranet, sequence-0 to sequence-4, kvasir or negatives; may be "
+            "repeated. A split with -full has the test frames of the one without.",
             show_default="those that fit the bundle's split",
         ),
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.imaging import RESIZE_VERSION
 from model_training.splits import Role
 
 MANIFEST = "manifest.json"
@@ -80,6 +81,7 @@ class ShardManifest(_Record):
         data_hash: Of the source files, see `hash_frames`; roles in the order of the split.
         settings: How the frames are stored.
         settings_hash: SHA-256 of the settings.
+        resize: `RESIZE_VERSION` of the resize that brought the frames to their size.
         parts: Frames and files by role.
         packages: Versions of the packages that resized and encoded.
         sha256: Of everything above.
@@ -90,6 +92,7 @@ class ShardManifest(_Record):
     data_hash: Sha256
     settings: ShardSettings
     settings_hash: Sha256
+    resize: int
     parts: dict[Role, Part]
     packages: dict[str, str]
     sha256: str = ""
@@ -112,7 +115,8 @@ def read_manifest(folder: Path) -> ShardManifest:
     """Read a folder's manifest and check its own hash.
 
     Raises:
-        ShardError: If there is none, or it is damaged.
+        ShardError: If there is none, it is damaged, or the frames were resized in another way than
+            they would be now.
     """
     path = folder / MANIFEST
     try:
@@ -121,11 +125,22 @@ def read_manifest(folder: Path) -> ShardManifest:
         raise ShardError(f"{path}: {error.strerror}.") from None
     except ValidationError as error:
         fault = error.errors()[0]
+        if fault["loc"] == ("resize",):
+            raise _stale(path) from None
         where = ".".join(str(part) for part in fault["loc"]) or "the file"
         raise ShardError(f"{path}: {where}: {fault['msg']}.") from None
     if manifest.sha256 != manifest.digest():
         raise ShardError(f"{path} was changed after it was written: its hash does not fit.")
+    if manifest.resize != RESIZE_VERSION:
+        raise _stale(path)
     return manifest
+
+
+def _stale(path: Path) -> ShardError:
+    return ShardError(
+        f"{path} is of frames that were resized in another way than the service does now: remove "
+        "the folder and run polypseg prepare again."
+    )
 
 
 def hash_file(path: Path) -> str:

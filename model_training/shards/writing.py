@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from app.imaging import RESIZE_VERSION
 from model_training.datasets import Frame, hash_frames
 from model_training.shards.manifest import (
     Part,
@@ -71,6 +72,7 @@ def write_shards(
         data_hash=data_hash,
         settings=settings,
         settings_hash=settings.digest(),
+        resize=RESIZE_VERSION,
         parts=parts,
         packages={name: version(name) for name in PACKAGES},
     ).sealed()

@@ -44,7 +44,9 @@ class Split:
     def limit(self, count: int) -> "Split":
         """Keep the first `count` frames of each role: enough for a smoke test."""
         parts = {role: frames[:count] for role, frames in self.roles()}
-        return Split(f"{self.name}-limit-{count}", **parts)
+        full = self.name.endswith(FULL)
+        name = f"{self.name.removesuffix(FULL)}-limit-{count}{FULL if full else ''}"
+        return Split(name, **parts)
 
     def full(self) -> "Split":
         """Train on the validation frames as well, once they have chosen all there is to choose."""

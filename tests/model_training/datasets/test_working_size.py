@@ -9,8 +9,8 @@ from model_training.datasets import working_size
 from tests.model_training.generated import picture
 
 
-# Where halving does not end at the size that is wanted, a halved pixel may lie across the edge of two
-# target pixels, and what each of them counts is no longer what it covers: see the next test.
+# Where halving does not end at the size that is wanted, a halved pixel may lie across the edge of
+# two target pixels, and what each of them counts is not quite what it covers: see the next test.
 @given(
     seed=st.integers(0, 99),
     factor=st.sampled_from([1, 2, 4, 8]),

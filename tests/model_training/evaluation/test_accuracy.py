@@ -130,6 +130,18 @@ def test_seeds_folds_and_the_rest_stand_in_their_tables(records: list[Kept]) -> 
     assert "| published tutorial |" in found["tutorial"]
 
 
+def test_a_network_of_the_other_data_set_stands_in_a_table_of_its_own(
+    records: list[Kept], make_kept: MakeKept, tmp_path: Path
+) -> None:
+    rows = {"kvasir": [score_of("cvc-clinicdb/1", counts=(90, 10, 10))]}
+    abroad = make_kept(tmp_path / "light-kvasir-0", rows, split="kvasir")
+    found, before = tables([*records, abroad], FEW), tables(records, FEW)
+    assert before["hospital"] == "Not measured yet."
+    assert "| `light` on kvasir, seed 0 | 0.9000" in found["hospital"]
+    for name in ("published", "seeds", "folds", "tutorial"):
+        assert found[name] == before[name]
+
+
 def test_a_network_of_all_frames_stands_beside_those_that_chose_its_settings(
     records: list[Kept], make_kept: MakeKept, tmp_path: Path
 ) -> None:

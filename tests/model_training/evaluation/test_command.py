@@ -199,7 +199,7 @@ def test_seen_frames_are_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--protocol", "kvasir"), "Protocol 'kvasir' is unknown"),
+        (("--protocol", "etis"), "Protocol 'etis' is unknown"),
         (("--run", "no-such-run"), "No such file"),
         (("--model", "no-such-model"), "'no-such-model' does not exist"),
         (("--data", "no-such-data", "--protocol", "tutorial"), "no-such-data does not hold"),

@@ -71,8 +71,8 @@ def test_a_faulty_negative_would_shift_the_cut(data: Path, tmp_path: Path) -> No
 
 
 def test_an_unknown_protocol_is_refused(data: Path) -> None:
-    with pytest.raises(ProtocolError, match="'kvasir' is unknown: expected tutorial, pranet"):
-        read_rows("kvasir", data)
+    with pytest.raises(ProtocolError, match="'etis' is unknown: expected tutorial, pranet"):
+        read_rows("etis", data)
 
 
 @pytest.mark.parametrize(

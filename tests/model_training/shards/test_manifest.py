@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.imaging import RESIZE_VERSION
 from model_training.shards import ShardError, ShardManifest, ShardSettings, read_manifest
 from model_training.shards.manifest import Part, Shard
 
@@ -22,6 +23,7 @@ def manifest(tmp_path: Path) -> ShardManifest:
         data_hash=HASH,
         settings=settings,
         settings_hash=settings.digest(),
+        resize=RESIZE_VERSION,
         parts={"train": Part(frames={"kvasir-seg/a": "kvasir-seg/a"}, shards=(shard,))},
         packages={"numpy": "2"},
     ).sealed()
@@ -75,6 +77,20 @@ def test_a_manifest_of_another_form_is_refused_in_one_line(
     with pytest.raises(ShardError, match=fault) as error:
         read_manifest(tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("resize", [RESIZE_VERSION - 1, None])
+def test_frames_that_were_resized_in_another_way_are_refused(
+    manifest: ShardManifest, tmp_path: Path, resize: int | None
+) -> None:
+    """None: shards of before this was written down."""
+    if resize is None:
+        values = manifest.model_dump(mode="json", exclude={"resize"})
+        (tmp_path / "manifest.json").write_text(json.dumps(values))
+    else:
+        manifest.model_copy(update={"resize": resize}).sealed().write(tmp_path)
+    with pytest.raises(ShardError, match=r"in another way .* run polypseg prepare again"):
+        read_manifest(tmp_path)
 
 
 def test_a_folder_without_one_is_refused(tmp_path: Path) -> None:

@@ -40,3 +40,4 @@ def test_a_limit_keeps_the_first_frames_of_each_role_and_says_so() -> None:
     assert [len(frames) for _, frames in limited.roles()] == [2, 1, 2]
     assert limited.train == FRAMES[:2]
     assert limited.name == "some-limit-2"
+    assert SPLIT.full().limit(2).name == limited.full().name == "some-limit-2-full"
