@@ -8,6 +8,7 @@ from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
 
 # RFC 3986, 3.2.2: a name, an IPv4 or a bracketed IPv6 address, with or without a port.
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(:[0-9]*)?|\[[A-Fa-f0-9:.]+\](:[0-9]*)?")
+_BARE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]+)(\?.*)?")
 _UNKNOWN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
 _VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/([0-9]\.[0-9])\r\n")
 
@@ -51,6 +52,16 @@ def check_version(version: str) -> None:
     """
     if version not in {"1.0", "1.1"}:
         raise VersionNotSupported(f"HTTP/{version} is not spoken here; send HTTP/1.1.")
+
+
+def with_path(target: bytes) -> bytes:
+    """Give an absolute target its path: without one it means "/" (RFC 9110, 4.2.3).
+
+    Args:
+        target: Of a request; other forms (RFC 9112, 3.2) come back as they are.
+    """
+    bare = None if target.startswith(b"/") else _BARE.fullmatch(target)
+    return bare[1] + b"/" + (bare[2] or b"") if bare else target
 
 
 def version_of(data: bytes | memoryview) -> str:

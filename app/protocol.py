@@ -31,7 +31,7 @@ from uvicorn.server import ServerState
 
 from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, UnknownMethod
 from app.faults import note_fault, raising_faults
-from app.head import check_head, check_version, is_unknown_method, version_of
+from app.head import check_head, check_version, is_unknown_method, version_of, with_path
 from app.limits import Config
 
 _LINGER_S: Final = 1.0
@@ -184,6 +184,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self.parser.get_http_version() == "1.0":  # it has no 100 Continue (RFC 9110, 10.1.1)
             self.expect_100_continue = False
+        self.url = with_path(self.url)
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
         self._enter(Phase.BODY, self._limits.body_s, self._body_late)

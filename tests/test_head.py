@@ -3,7 +3,7 @@
 import pytest
 
 from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
-from app.head import check_head, is_unknown_method
+from app.head import check_head, is_unknown_method, with_path
 
 HOST = (b"host", b"service:8000")
 
@@ -53,6 +53,24 @@ def test_chunked_is_the_only_coding() -> None:
         check_head(b"POST", "1.1", [HOST, *[(b"transfer-encoding", b"chunked")] * 2])
     with pytest.raises(BadRequest):
         check_head(b"POST", "1.0", [HOST, (b"transfer-encoding", b"chunked")])
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (b"http://host", b"http://host/"),
+        (b"HTTPS://host:8000?a=b/c?d", b"HTTPS://host:8000/?a=b/c?d"),
+        (b"http://host/", b"http://host/"),
+        (b"http://host/health?to=http://x", b"http://host/health?to=http://x"),
+        (b"/", b"/"),
+        (b"/a?b=http://host", b"/a?b=http://host"),
+        (b"*", b"*"),
+        (b"", b""),
+        (b"http://", b"http://"),
+    ],
+)
+def test_an_absolute_target_has_a_path(target: bytes, expected: bytes) -> None:
+    assert with_path(target) == expected
 
 
 def test_methods_that_could_be_some() -> None:

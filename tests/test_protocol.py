@@ -212,6 +212,28 @@ async def test_an_answer_that_has_begun_is_left_as_it_is(listening: Listening) -
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("target", "seen"),
+    [
+        (b"http://x", "/ "),
+        (b"http://x?a=b", "/ a=b"),
+        (b"http://x/early", "/early "),
+        (b"http://x:80/?a=http://y", "/ a=http://y"),
+    ],
+)
+async def test_targets_may_be_absolute(listening: Listening, target: bytes, seen: str) -> None:
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        text = f"{scope['path']} {scope['query_string'].decode()}"
+        await PlainTextResponse(text)(scope, receive, send)
+
+    async with listening() as server:
+        server.answer = tell
+        answer = await server.exchange(LAST.replace(b"/", target, 1))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body.decode() == seen
+
+
 async def test_blanks_behind_a_value_are_no_part_of_it(listening: Listening) -> None:
     async with listening() as server:
         seen: list[tuple[bytes, bytes]] = []
