@@ -8,7 +8,7 @@ from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
 
 # RFC 3986, 3.2.2: a name, an IPv4 or a bracketed IPv6 address, with or without a port.
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(:[0-9]*)?|\[[A-Fa-f0-9:.]+\](:[0-9]*)?")
-_BARE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]+)(\?.*)?")
+_BARE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]+)([?#].*)?")
 _UNKNOWN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
 _VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/([0-9]\.[0-9])\r\n")
 

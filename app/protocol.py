@@ -39,6 +39,8 @@ _LINGER_S: Final = 1.0
 _SLOWEST_BYTES_S: Final = 32 * 1024
 # The line with the length of a chunk, and the end of the line behind the chunk.
 _CHUNK_BYTES: Final = 16
+# What uvicorn raises where the target of a request is none.
+_BAD_TARGET: Final = (httptools.HttpParserError, UnicodeError)
 
 
 class Phase(Enum):
@@ -339,6 +341,9 @@ class Protocol(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def _fail(self, error: httptools.HttpParserError, data: memoryview) -> None:
+        fault = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
+        if fault is not None and not isinstance(fault, _BAD_TARGET):
+            raise fault  # ours: the loop logs it and closes the connection
         if self._phase is Phase.BODY:
             self._spoil(BadRequest("The body is not valid HTTP/1.1."))
         elif isinstance(error, httptools.HttpParserInvalidMethodError) and is_unknown_method(data):

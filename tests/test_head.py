@@ -60,6 +60,7 @@ def test_chunked_is_the_only_coding() -> None:
     [
         (b"http://host", b"http://host/"),
         (b"HTTPS://host:8000?a=b/c?d", b"HTTPS://host:8000/?a=b/c?d"),
+        (b"http://host#top", b"http://host/#top"),
         (b"http://host/", b"http://host/"),
         (b"http://host/health?to=http://x", b"http://host/health?to=http://x"),
         (b"/", b"/"),

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 import uvloop
@@ -232,6 +233,29 @@ async def test_targets_may_be_absolute(listening: Listening, target: bytes, seen
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body.decode() == seen
+
+
+async def test_a_fault_of_ours_is_logged_and_leaves_nobody_waiting(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the refusal of a request that is not valid, which it would look like to the parser."""
+
+    def fail(_target: bytes) -> bytes:
+        raise RuntimeError("ours")
+
+    seen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context))
+    monkeypatch.setattr("app.protocol.with_path", fail)
+    async with listening() as server:
+        assert await server.exchange(GET) == b""
+    assert [repr(context["exception"]) for context in seen] == ["RuntimeError('ours')"]
+
+
+@pytest.mark.parametrize("target", [b"http://[::1/", b"/\xff", b"x:y", b"http://a b", b"#"])
+async def test_what_is_no_target_is_no_fault_of_ours(listening: Listening, target: bytes) -> None:
+    async with listening() as server:
+        answer = await server.exchange(GET.replace(b"/", target, 1))
+    assert problem(answer)["status"] == 400
 
 
 async def test_blanks_behind_a_value_are_no_part_of_it(listening: Listening) -> None:
