@@ -190,8 +190,8 @@ def train(
     try:
         history = train_run(
             run,
-            examples(source.train, settings.height, settings.width),
-            examples(source.validation, settings.height, settings.width),
+            examples(source.train, settings.height, settings.width, cropped=settings.cropped),
+            examples(source.validation, settings.height, settings.width, cropped=settings.cropped),
             encoder_weights=None if bundle else weights,
             start=bundle,
             replicas=replicas,

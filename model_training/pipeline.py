@@ -25,13 +25,16 @@ Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
 """(image uint8 `[h, w, 3]`, mask uint8 `[h, w]`, seed int32 `[2]`) -> (image, mask), as tensors."""
 
 
-def examples(source: Sequence[Frame] | ShardPart, height: int, width: int) -> Any:
+def examples(
+    source: Sequence[Frame] | ShardPart, height: int, width: int, *, cropped: bool = False
+) -> Any:
     """Make the data set of examples; each is decoded once and then kept in memory.
 
     Args:
         source: Frames, or one role of a folder of shards.
         height: Rows of each example.
         width: Columns of each example.
+        cropped: Frames are cut to their field of view.
 
     Returns:
         A `tf.data.Dataset` of (image uint8 `[height, width, 3]`, mask uint8 `[height, width]`, 0 or
@@ -42,10 +45,10 @@ def examples(source: Sequence[Frame] | ShardPart, height: int, width: int) -> An
         files = tf.constant([str(path) for path in source.files], tf.string)
         elements = tf.data.TFRecordDataset(files).map(parse_record)
         elements = elements.apply(tf.data.experimental.assert_cardinality(len(source)))
-        load = partial(load_record, height=height, width=width)
+        load = partial(load_record, height=height, width=width, cropped=cropped)
     else:
         elements = tf.data.Dataset.range(len(source))
-        load = partial(load_frame, tuple(source), height=height, width=width)
+        load = partial(load_frame, tuple(source), height=height, width=width, cropped=cropped)
 
     @tf.autograph.experimental.do_not_convert
     def example(*element: Any) -> tuple[Any, Any]:
@@ -105,7 +108,9 @@ def epoch(
     return dataset.with_options(options)
 
 
-def load_frame(frames: Sequence[Frame], index: int, *, height: int, width: int) -> Example:
+def load_frame(
+    frames: Sequence[Frame], index: int, *, height: int, width: int, cropped: bool = False
+) -> Example:
     """Decode and resize one of the frames.
 
     Returns:
@@ -116,15 +121,19 @@ def load_frame(frames: Sequence[Frame], index: int, *, height: int, width: int) 
     """
     frame = frames[index]
     try:
-        image, mask = working_size(frame.read_image(), frame.read_mask(), height, width)
+        image, mask = working_size(
+            frame.read_image(), frame.read_mask(), height, width, cropped=cropped
+        )
     except (ImageError, OSError) as error:
         raise DatasetError(f"{frame.key}: {error}") from error
     return image, np.asarray(mask // 255, np.uint8)
 
 
-def load_record(image: bytes, mask: bytes, *, height: int, width: int) -> Example:
+def load_record(
+    image: bytes, mask: bytes, *, height: int, width: int, cropped: bool = False
+) -> Example:
     """Decode and resize what a record of a shard holds; returns what `load_frame` does."""
-    pixels, target = working_size(*decode_record(image, mask), height, width)
+    pixels, target = working_size(*decode_record(image, mask), height, width, cropped=cropped)
     return pixels, np.asarray(target // 255, np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from app.imaging.decode import Image, decode
 from app.imaging.errors import ImageError, TooManyPixels, UndecodableImage, UnsupportedFormat
+from app.imaging.field import Field, field_of_view
 from app.imaging.header import Header, read_header
 from app.imaging.phantom import phantom
 from app.imaging.render import render_overlay, render_png, render_probability
@@ -11,6 +12,7 @@ from app.imaging.segment import Region, Segmentation, segment
 
 __all__ = [
     "RESIZE_VERSION",
+    "Field",
     "Header",
     "Image",
     "ImageError",
@@ -23,6 +25,7 @@ __all__ = [
     "decode",
     "decode_rle",
     "encode_rle",
+    "field_of_view",
     "phantom",
     "read_header",
     "render_overlay",

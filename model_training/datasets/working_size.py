@@ -3,12 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import resize
+from app.imaging import field_of_view, resize
 from model_training.datasets.frame import MASK_LEVEL
 
 
 def working_size(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], height: int, width: int
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    height: int,
+    width: int,
+    *,
+    cropped: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Bring an image and its mask to the size that the network sees.
 
@@ -17,10 +22,14 @@ def working_size(
         mask: uint8 `[H, W]`, 0 or 255.
         height: Rows wanted.
         width: Columns wanted.
+        cropped: Cut both to the image's field of view first.
 
     Returns:
         The image, uint8 `[height, width, 3]`, and the mask, uint8 `[height, width]`, 0 or 255:
         resized like the image and thresholded, so that a pixel is set when most of it is covered.
     """
+    if cropped:
+        field = field_of_view(image)
+        image, mask = field.crop(image), field.crop(mask)
     grey = resize(mask, height, width)
     return resize(image, height, width), np.where(grey > MASK_LEVEL, np.uint8(255), np.uint8(0))

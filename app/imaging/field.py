@@ -1,0 +1,88 @@
+"""The field of view: the part of a frame in which an endoscope shows something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLACK: Final = 24
+"""Brightest channel up to which a pixel counts as black: noise and compression leave that much."""
+_LIT_SHARE: Final = 0.02
+"""Share of a row or column that must be brighter, so that specks in the border do not count."""
+_LEAST: Final = 0.25
+"""Share of either side that a field takes at least; a dark frame is no narrow field."""
+_SAMPLES: Final = 96
+"""About so many rows and columns are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A rectangle of a frame.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        height: Rows.
+        width: Columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def crop(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a view of this part of `[H, W, ...]`."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def place(self, part: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+        """Put what is known of this part into a frame that is 0 elsewhere.
+
+        Args:
+            part: float32 `[self.height, self.width]`.
+            height: Of the frame.
+            width: Of the frame.
+
+        Returns:
+            float32 `[height, width]`; `part` itself if it has that size.
+        """
+        if part.shape == (height, width):
+            return part
+        whole = np.zeros((height, width), np.float32)
+        whole[self.top : self.top + self.height, self.left : self.left + self.width] = part
+        return whole
+
+
+def field_of_view(pixels: NDArray[np.uint8]) -> Field:
+    """Find the rectangle around what is not black at the edges of a frame.
+
+    Video processors put a black border of their own around the picture; without it a polyp is as
+    large, and in the same surroundings, whatever made the frame. Text or an inset in the border
+    belongs to the rectangle.
+
+    Args:
+        pixels: uint8 `[H, W, 3]`.
+
+    Returns:
+        The rectangle; the whole frame where little of it is lit.
+    """
+    height, width = pixels.shape[:2]
+    down, across = (max(1, side // _SAMPLES) for side in (height, width))
+    lit = (pixels[::down, ::across] > _BLACK).any(axis=2)
+    top, rows = _extent(lit.mean(axis=1), down, height)
+    left, columns = _extent(lit.mean(axis=0), across, width)
+    return Field(top, left, rows, columns)
+
+
+def _extent(shares: NDArray[np.float64], step: int, side: int) -> tuple[int, int]:
+    """Return where the lit part of an axis begins and how long it is."""
+    lit = np.flatnonzero(shares > _LIT_SHARE)
+    if lit.size == 0:
+        return 0, side
+    # What lies between two samples is taken for lit.
+    first = max(0, (int(lit[0]) - 1) * step + 1)
+    last = min(side, (int(lit[-1]) + 1) * step)
+    return (first, last - first) if last - first >= _LEAST * side else (0, side)
