@@ -101,6 +101,7 @@ def export(
             version=version,
             input_height=height,
             input_width=width,
+            cropped=run.manifest.recipe.cropped,
             threshold=point.threshold,
             min_area=point.min_area,
             temperature=point.temperature,
@@ -133,7 +134,8 @@ def operating_point(run: Run, frames: Sequence[Frame]) -> OperatingPoint:
         logits: NDArray[np.float32] = model.predict_on_batch(image[None].astype(np.float32))
         return logits[0, ..., 0]
 
-    return fit_operating_point(network, height, width, frames)
+    cropped = run.manifest.recipe.cropped
+    return fit_operating_point(network, height, width, frames, cropped=cropped)
 
 
 def taken_over(bundle: Bundle, run: Run) -> OperatingPoint:

@@ -30,6 +30,7 @@ def write_tiny_bundle(
     width: int = 64,
     threshold: float = 0.5,
     min_area: int = 0,
+    cropped: bool = False,
     onnx_model: bool = True,
     saved_model: bool = False,
     parity: tuple[Parity, ...] = (Parity(frames=1, max_abs_difference=0.0, mask_disagreement=0.0),),
@@ -44,6 +45,7 @@ def write_tiny_bundle(
         width: Input width.
         threshold: Operating threshold.
         min_area: Smallest region in source pixels.
+        cropped: Images are cut to their field of view.
         onnx_model: Write `model.onnx`.
         saved_model: Write the SavedModel too; imports TensorFlow.
         parity: What the manifest says about the agreement of the two.
@@ -64,6 +66,7 @@ def write_tiny_bundle(
         input_width=width,
         threshold=threshold,
         min_area=min_area,
+        cropped=cropped,
         parameters=4,
         gflop=6 * height * width / 1e9,
         files=hash_files(path),

@@ -9,7 +9,7 @@ import numpy as np
 from app.api.negotiation import Format
 from app.api.render import finding, render_picture, timing
 from app.api.schemas import Alive, HealthReport, ModelId, ModelReport, Prediction, Queue
-from app.imaging import phantom, read_header, render_overlay
+from app.imaging import Field, phantom, read_header, render_overlay
 from app.inference import Parity, State, TrainingRun
 from app.inference import prediction as inferred
 
@@ -173,6 +173,7 @@ def _inferred() -> inferred.Prediction:
         header=read_header(data),
         data=data,
         small=np.where(mask > 0, np.float32(0.97), np.float32(0.02)),
+        view=Field(0, 0, EXAMPLE_HEIGHT, EXAMPLE_WIDTH),
         threshold=0.5,
         min_area=0,
     )

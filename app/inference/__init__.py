@@ -20,7 +20,7 @@ from app.inference.errors import (
     StartError,
 )
 from app.inference.health import Health, State
-from app.inference.pipeline import predict_image, prepare
+from app.inference.pipeline import at_source, predict_image, view
 from app.inference.prediction import Prediction
 from app.inference.predictor import Predictor, Slot
 from app.inference.selection import (
@@ -56,11 +56,12 @@ __all__ = [
     "StartError",
     "State",
     "TrainingRun",
+    "at_source",
     "choose_engine",
     "hash_files",
     "load_bundle",
     "load_engine",
     "predict_image",
-    "prepare",
     "select_engine",
+    "view",
 ]

@@ -115,6 +115,7 @@ class Manifest(_Record):
         version: Version of the bundle, an integer as TensorFlow Serving wants it.
         input_height: Height of the model's input in pixels.
         input_width: Width of the model's input in pixels.
+        cropped: Whether an image is cut to its field of view first; outside it the mask is empty.
         label: What the mask marks.
         threshold: Operating threshold in (0, 1): the mask is probability >= threshold.
         min_area: Regions under this many source pixels are removed; 0 turns it off.
@@ -131,6 +132,7 @@ class Manifest(_Record):
     version: Version
     input_height: int = Field(ge=1, le=8192)
     input_width: int = Field(ge=1, le=8192)
+    cropped: bool = False
     label: str = "polyp"
     threshold: float = Field(gt=0, lt=1)
     min_area: int = Field(default=0, ge=0)

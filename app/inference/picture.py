@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, decode
+from app.imaging import Field, Header, decode
 from app.inference.bundle import Manifest
 from app.inference.errors import CallerLeft
-from app.inference.pipeline import prepare
+from app.inference.pipeline import prepare, view
 from app.inference.prediction import Prediction
 from app.inference.runner import Inferred
 
@@ -40,11 +40,12 @@ class Picture(Generic[Result]):
     came: float = field(default_factory=time.perf_counter)
     left: bool = False
     _header: Header = field(init=False)
+    _view: Field = field(init=False)
     _pixels: NDArray[np.uint8] | None = field(init=False, default=None)
     _decoding: float = field(init=False)
 
     def prepare(self) -> NDArray[np.uint8]:
-        """Decode and resize, once; return the input of the model, uint8 `[h, w, 3]`.
+        """Decode, crop and resize, once; return the input of the model, uint8 `[h, w, 3]`.
 
         Raises:
             ImageError: The image cannot be decoded or is refused.
@@ -54,7 +55,8 @@ class Picture(Generic[Result]):
         if self._pixels is None:
             began = time.perf_counter()
             image = decode(self.data, max_pixels=self.max_pixels)
-            self._header, self._pixels = image.header, prepare(image, self.manifest)
+            self._header, self._view = image.header, view(image, self.manifest)
+            self._pixels = prepare(image, self.manifest, self._view)
             del image  # to give so much memory back takes a while, which is part of the decoding
             self._decoding = time.perf_counter() - began
             self._check_caller()
@@ -74,6 +76,7 @@ class Picture(Generic[Result]):
             header=self._header,
             data=self.data,
             small=inferred.probability,
+            view=self._view,
             threshold=self.threshold,
             min_area=self.manifest.min_area,
             timings_ms={

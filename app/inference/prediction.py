@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Header, Image, Segmentation, decode, segment, upsample
+from app.imaging import Field, Header, Image, Segmentation, decode, segment
+from app.inference.pipeline import at_source
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Prediction:
         header: Header of the image.
         data: The encoded image.
         small: Probabilities at the input size of the model, float32 `[h, w]` in [0, 1].
+        view: The part of the image that they are of.
         threshold: The mask is probability >= threshold.
         min_area: Regions under this many source pixels are removed from the mask.
         timings_ms: Milliseconds of `decode` (with resize), `queue` and `infer`, and of `encode`
@@ -28,6 +30,7 @@ class Prediction:
     header: Header
     data: bytes
     small: NDArray[np.float32]
+    view: Field
     threshold: float
     min_area: int
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -40,7 +43,7 @@ class Prediction:
     @property
     def probability(self) -> NDArray[np.float32]:
         """The probability map, float32 `[H, W]` in [0, 1], at source size."""
-        return upsample(self.small, self.header.height, self.header.width)
+        return at_source(self.small, self.view, self.header.height, self.header.width)
 
     @cached_property
     def segmentation(self) -> Segmentation:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from app.imaging import segment, upsample
+from app.imaging import Field, field_of_view, segment
+from app.inference import at_source
 from model_training.datasets import Frame, working_size
 from model_training.evaluation.calibration import (
     bin_pixels,
@@ -54,7 +55,7 @@ class OperatingPoint:
 
 
 def fit_operating_point(
-    network: Network, height: int, width: int, frames: Sequence[Frame]
+    network: Network, height: int, width: int, frames: Sequence[Frame], *, cropped: bool = False
 ) -> OperatingPoint:
     """Fit temperature, then threshold and smallest region, on validation frames.
 
@@ -63,6 +64,7 @@ def fit_operating_point(
         height: Of its input.
         width: Of its input.
         frames: At least one; those without a polyp count false alarms.
+        cropped: Frames are cut to their field of view first.
 
     Returns:
         The point, with these figures: `frames`, of them `negatives`; `ece_before` and `ece`,
@@ -73,9 +75,11 @@ def fit_operating_point(
     Raises:
         ImageError: A file cannot be decoded.
     """
-    maps, near, polyp = [], [], []
+    maps, views, near, polyp = [], [], [], []
     for frame in frames:
-        image, truth = working_size(frame.read_image(), frame.read_mask(), height, width)
+        pixels, mask = frame.read_image(), frame.read_mask()
+        views.append(field_of_view(pixels) if cropped else Field(0, 0, *mask.shape))
+        image, truth = working_size(pixels, mask, height, width, cropped=cropped)
         logits = network(image)
         region = region_of_interest(truth)
         maps.append(logits)
@@ -85,9 +89,11 @@ def fit_operating_point(
 
     bins = np.zeros((2, 3, 15))
     merits = []
-    for frame, logits in zip(frames, maps, strict=True):
+    for frame, logits, view in zip(frames, maps, views, strict=True):
         truth = frame.read_mask()
-        before, after = (upsample(expit(logits / t), *truth.shape) for t in (1.0, temperature))
+        before, after = (
+            at_source(expit(logits / t), view, *truth.shape) for t in (1.0, temperature)
+        )
         bins += bin_pixels(before, truth), bin_pixels(after, truth)
         merits.append(list(_merits(after, truth)))
     merit = np.array(merits)

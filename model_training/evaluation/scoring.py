@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from app.imaging import ImageError, compress_rle, encode_rle, segment, upsample
-from app.inference import Engine, Manifest, predict_image
+from app.imaging import Field, ImageError, compress_rle, encode_rle, segment
+from app.inference import Engine, Manifest, at_source, predict_image, view
 from model_training.datasets import DatasetError, Frame, working_size
 from model_training.evaluation.calibration import bin_pixels
 from model_training.evaluation.metrics import (
@@ -122,7 +122,8 @@ def score_frame(
     if manifest.threshold != THRESHOLD:
         operating = segment(probability, manifest.threshold, min_area=manifest.min_area)
     small = tap.probability[0]
-    _, small_truth = working_size(image.pixels, truth, *small.shape)
+    field = view(image, manifest)
+    _, small_truth = working_size(image.pixels, truth, *small.shape, cropped=manifest.cropped)
     return FrameScore(
         key=frame.key,
         sequence=frame.sequence,
@@ -133,14 +134,18 @@ def score_frame(
         operating=confusion(operating.mask, truth),
         mean_absolute_error=mean_absolute_error(probability, truth),
         threshold_mean_dice=threshold_mean_dice(
-            upsample(untempered(small, manifest.temperature), *truth.shape), truth
+            at_source(untempered(small, manifest.temperature), field, *truth.shape), truth
         ),
         score=at_half.score,
         input_mask=confusion((small >= THRESHOLD).astype(np.uint8), small_truth),
         input_overlap=soft_overlap(small, small_truth),
         calibration=tuple(tuple(row) for row in bin_pixels(probability, truth).tolist()),
         infer_ms=tap.seconds * 1000,
-        shard=None if shard_image is None else _score_shard(engine, manifest, shard_image, truth),
+        shard=(
+            None
+            if shard_image is None
+            else _score_shard(engine, manifest, shard_image, field, truth)
+        ),
     )
 
 
@@ -157,10 +162,14 @@ def untempered(probability: NDArray[np.float32], temperature: float) -> NDArray[
 
 
 def _score_shard(
-    engine: Engine, manifest: Manifest, shard_image: bytes, truth: NDArray[np.uint8]
+    engine: Engine,
+    manifest: Manifest,
+    shard_image: bytes,
+    field: Field,
+    truth: NDArray[np.uint8],
 ) -> Confusion:
     # From the engine's map straight to source size: the working size is not in between.
     tap = Tap(engine)
     predict_image(tap, manifest, shard_image)
-    probability = upsample(tap.probability[0], *truth.shape)
+    probability = at_source(tap.probability[0], field, *truth.shape)
     return confusion(segment(probability, THRESHOLD, min_area=manifest.min_area).mask, truth)

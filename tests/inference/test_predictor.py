@@ -107,10 +107,12 @@ class House:
             return prediction
 
 
-async def test_answer_is_that_of_the_one_image_path(root: Path) -> None:
-    write_tiny_bundle(root, threshold=0.4, min_area=20)
+@pytest.mark.parametrize("cropped", [False, True])
+async def test_answer_is_that_of_the_one_image_path(root: Path, cropped: bool) -> None:
+    write_tiny_bundle(root, threshold=0.4, min_area=20, cropped=cropped)
     bundle = load_bundle(root)
     pixels, mask = phantom(123, 211)
+    pixels[:20] = pixels[:, 180:] = 0
     data = render_overlay(pixels, mask)
     engine, _ = select_engine(bundle, device="cpu")
     image, expected = predict_image(engine, bundle.manifest, data)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from app.imaging import resize
-from model_training.datasets import DatasetError, Frame, read_dataset
+from model_training.datasets import DatasetError, Frame, read_dataset, working_size
 from model_training.pipeline import epoch, examples, load_frame, load_record
 from model_training.shards import ShardSettings, read_shards
 from model_training.shards.record import encode_record, parse_record
@@ -181,6 +181,25 @@ def test_a_record_is_loaded_from_its_bytes(frames: tuple[Frame, ...]) -> None:
     encoded = (feature.numpy() for feature in parse_record(record))
     image, mask = load_record(*encoded, height=24, width=32)
     np.testing.assert_equal((image, mask), load_frame(frames, 3, height=24, width=32))
+
+
+def test_frames_may_be_cut_to_their_field_of_view(tmp_path: Path) -> None:
+    image, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
+    inner, polyp = picture(4, 40, 50)
+    image[10:50, 20:70], mask[10:50, 20:70] = np.maximum(inner, 30), polyp
+    save(tmp_path / "image.png", image)
+    save(tmp_path / "mask.png", mask)
+    frame = Frame("kvasir-seg", "a", tmp_path / "image.png", tmp_path / "mask.png", "kvasir-seg/a")
+    pixels, target = working_size(np.maximum(inner, 30), polyp, 24, 32)
+    record = encode_record(frame, ShardSettings(height=60, width=80, encoding="png"))
+    encoded = (feature.numpy() for feature in parse_record(record))
+    for made in (
+        load_frame([frame], 0, height=24, width=32, cropped=True),
+        load_record(*encoded, height=24, width=32, cropped=True),
+        *arrays(examples([frame], 24, 32, cropped=True)),
+    ):
+        np.testing.assert_array_equal(made[0], pixels)
+        np.testing.assert_array_equal(made[1], target > 0)
 
 
 def test_a_frame_that_cannot_be_decoded_is_named(frames: tuple[Frame, ...]) -> None:

@@ -49,6 +49,15 @@ def test_the_image_goes_through_the_one_resize() -> None:
     np.testing.assert_array_equal(working_size(image, mask, 16, 24)[0], resize(image, 16, 24))
 
 
+def test_both_are_cut_to_the_field_of_view_of_the_image() -> None:
+    image, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
+    inner, polyp = picture(4, 40, 50)
+    image[10:50, 20:70], mask[10:50, 20:70] = np.maximum(inner, 30), polyp
+    cut = working_size(image, mask, 16, 24, cropped=True)
+    np.testing.assert_equal(cut, working_size(np.maximum(inner, 30), polyp, 16, 24))
+    assert not np.array_equal(cut[1], working_size(image, mask, 16, 24)[1])
+
+
 def test_nothing_changes_at_the_size_it_has() -> None:
     image, mask = picture(4)
     same_image, same_mask = working_size(image, mask, *mask.shape)

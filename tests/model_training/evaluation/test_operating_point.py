@@ -95,6 +95,29 @@ def test_the_network_sees_its_own_size_and_figures_are_at_source_size(tmp_path: 
     assert 0.5 < point.figures["dice"] < 1
 
 
+def test_a_border_makes_no_difference_to_a_network_that_does_not_see_it(tmp_path: Path) -> None:
+    image, mask = draw(3, 60, 80)
+    wide, target = np.zeros((90, 100, 3), np.uint8), np.zeros((90, 100), np.uint8)
+    wide[20:80, 5:85], target[20:80, 5:85] = image, mask
+    plain, bordered = (
+        Frame(
+            "drawn",
+            name,
+            write_png(tmp_path / f"{name}.png", pixels),
+            write_png(tmp_path / f"{name}-mask.png", truth),
+            f"drawn/{name}",
+        )
+        for name, pixels, truth in (("plain", image, mask), ("bordered", wide, target))
+    )
+    point = fit_operating_point(redness, 32, 40, [plain])
+    assert fit_operating_point(redness, 32, 40, [bordered], cropped=True).figures["dice"] == (
+        pytest.approx(point.figures["dice"])
+    )
+    assert fit_operating_point(redness, 32, 40, [bordered]).figures["dice"] != (
+        pytest.approx(point.figures["dice"], abs=1e-4)
+    )
+
+
 def test_one_lucky_frame_moves_nothing() -> None:
     merit = np.full((100, 2), 0.9)
     merit[0] = 0, 1

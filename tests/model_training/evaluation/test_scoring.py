@@ -73,6 +73,28 @@ def test_figures_at_input_size(frame: Frame, bundle: Bundle, engine: Engine) -> 
     assert score.input_mask.precision == pytest.approx(precision_score(*flat))
 
 
+def test_a_border_changes_nothing_for_a_bundle_that_cuts_it_off(
+    frame: Frame, bundle: Bundle, engine: Engine, tmp_path: Path
+) -> None:
+    assert frame.mask
+    for name, path in (("image", frame.image), ("mask", frame.mask)):
+        pixels = np.asarray(Image.open(path))
+        pixels = np.maximum(pixels, 30) if name == "image" else pixels
+        padding = ((20, 24), (10, 30)) + ((0, 0),) * (pixels.ndim - 2)
+        for kind, made in (("plain", pixels), ("bordered", np.pad(pixels, padding))):
+            Image.fromarray(made).save(tmp_path / f"{kind}-{name}.png")
+    plain, bordered = (
+        replace(frame, image=tmp_path / f"{kind}-image.png", mask=tmp_path / f"{kind}-mask.png")
+        for kind in ("plain", "bordered")
+    )
+    manifest = bundle.manifest.model_copy(update={"cropped": True})
+    alone, found = (score_frame(engine, manifest, one) for one in (plain, bordered))
+    assert (found.height, found.width) == (134, 190)
+    for name in ("mask", "operating", "input_mask", "input_overlap", "score"):
+        assert getattr(found, name) == getattr(alone, name)
+    assert score_frame(engine, bundle.manifest, bordered).mask != found.mask
+
+
 def test_a_temperature_changes_no_dice(frame: Frame, bundle: Bundle, engine: Engine) -> None:
     class Tempered(Tap):
         def infer(self, images: np.ndarray, *, alone: bool = True) -> np.ndarray:
