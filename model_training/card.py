@@ -151,6 +151,8 @@ def _operating_point(manifest: Manifest) -> str:
         f"Operating threshold {manifest.threshold:g}, temperature {manifest.temperature:g}, "
         f"{smallest}."
     )
+    if manifest.cropped:
+        point = f"A frame is cut to its field of view first: black borders go. {point}"
     figures = manifest.metrics.get(VALIDATION)
     if figures is None:
         return f"{point} {_taken_over(manifest.training)}"

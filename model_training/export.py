@@ -142,17 +142,16 @@ def taken_over(bundle: Bundle, run: Run) -> OperatingPoint:
     """Take over how a bundle is to be used, for a network that held no frames out to fit it on.
 
     Args:
-        bundle: Of the same architecture, with some of the run's training frames held out.
+        bundle: Of the same architecture, with some of the run's training frames held out; or one
+            that took the point over itself, and passes it on.
         run: A trained run.
 
     Raises:
         RunError: The bundle is of another architecture, or was fitted on other frames or on none.
     """
     manifest = bundle.manifest
-    if VALIDATION not in manifest.metrics:
-        raise RunError(
-            f"{bundle.path} has no operating point that was fitted on frames of its own."
-        )
+    if VALIDATION not in manifest.metrics and OPERATING_POINT not in manifest.training.settings:
+        raise RunError(f"{bundle.path} has no operating point that was fitted.")
     architecture = manifest.training.settings.get("architecture")
     if architecture != run.manifest.recipe.architecture:
         raise RunError(f"{bundle.path} is of {architecture}, and {run.path} of another network.")
@@ -189,7 +188,12 @@ def compare_engines(bundle: Bundle, images: NDArray[np.uint8]) -> Parity:
 
 def _training(run: Run, point_of: Bundle | None) -> TrainingRun:
     manifest = run.manifest
-    borrowed = {OPERATING_POINT: point_of.sha256} if point_of else {}
+    # A bundle that has its point from another one passes it on; it is not where it was fitted.
+    borrowed = (
+        {OPERATING_POINT: point_of.manifest.training.settings.get(OPERATING_POINT, point_of.sha256)}
+        if point_of
+        else {}
+    )
     return TrainingRun(
         commit=manifest.commit,
         recipe=manifest.recipe.name,

@@ -105,6 +105,7 @@ def test_the_manifest_tells_what_was_exported(bundle: Bundle, run: Run) -> None:
     assert (manifest.name, manifest.version) == ("polyp-unet", "3")
     assert (manifest.input_height, manifest.input_width) == (SIDE, SIDE)
     assert manifest.parameters == 416_209
+    assert manifest.cropped is run.manifest.recipe.cropped is False
     assert manifest.gflop == pytest.approx(3.286 * SIDE**2 / 256**2, rel=0.01)
     assert manifest.training.settings["learning_rate"] == 1e-4
     assert manifest.training.train_frames == run.manifest.train_frames
@@ -263,14 +264,29 @@ def test_a_run_that_holds_nothing_out_takes_its_point_over(
     assert "2 frames trained the weights, none were held out" in card
 
 
-def test_a_point_that_was_never_fitted_or_is_borrowed_is_not_taken_over(
+def test_a_point_that_was_taken_over_is_passed_on(
+    full: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    write_pairs(tmp_path / "data" / "cvc_clinicdb", ["1", "2"])
+    lender = bundle.path
+    for name in ("polyp-unet", "further"):
+        words = ["export", full.path, "--data", tmp_path / "data", "--out", tmp_path / name]
+        done = CliRunner().invoke(cli, [str(word) for word in [*words, "--point-of", lender]])
+        assert done.exit_code == 0, done.output
+        lender = tmp_path / name / "1"
+    manifest = load_bundle(tmp_path / "further").manifest
+    assert manifest.training.settings["operating_point"] == bundle.sha256
+    assert manifest.temperature == TEMPERATURE
+
+
+def test_a_point_that_was_never_fitted_is_not_taken_over(
     full: Run, bundle: Bundle, tmp_path: Path
 ) -> None:
     root = tmp_path / "unfitted"
     shutil.copytree(bundle.path, root / "3")
     path = root / "3" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {}}))
-    with pytest.raises(RunError, match="has no operating point that was fitted on frames of its"):
+    with pytest.raises(RunError, match="has no operating point that was fitted"):
         taken_over(load_bundle(root), full)
 
 
