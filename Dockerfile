@@ -72,7 +72,7 @@ ARG PIP_TRUSTED_HOST=""
 
 FROM build AS core-packages
 COPY requirements/core.txt requirements/
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/core.txt
+RUN pip install --require-hashes --no-deps --only-binary :all: --requirement requirements/core.txt
 
 # The package itself and the model, with modes that any user may read, whatever the checkout's are.
 FROM core-packages AS polypseg
@@ -102,7 +102,7 @@ LABEL org.opencontainers.image.title="polypseg" \
 
 FROM core-packages AS tensorflow-packages
 COPY requirements/tensorflow.txt requirements/
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/tensorflow.txt
+RUN pip install --require-hashes --no-deps --only-binary :all: --requirement requirements/tensorflow.txt
 
 FROM tensorflow-packages AS tensorflow
 COPY deploy/trim .
@@ -129,7 +129,7 @@ LABEL org.opencontainers.image.title="polypseg" \
 
 FROM tensorflow-packages AS gpu-packages
 COPY requirements/gpu.txt requirements/
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/gpu.txt
+RUN pip install --require-hashes --no-deps --only-binary :all: --requirement requirements/gpu.txt
 
 FROM gpu-packages AS tensorflow-gpu
 COPY deploy/trim .
@@ -162,7 +162,7 @@ LABEL org.opencontainers.image.title="polypseg" \
 # Trains on a GPU where there is one.
 FROM gpu-packages AS training
 COPY requirements/train.txt requirements/
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/train.txt
+RUN pip install --require-hashes --no-deps --only-binary :all: --requirement requirements/train.txt
 COPY deploy/trim .
 RUN ./trim
 

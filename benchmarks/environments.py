@@ -27,10 +27,11 @@ def environment(name: str) -> Path:
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
         return folder / "bin"
     print(f"Making the environment of {name} (the first time takes a minute or two)")
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pinned = ["--no-deps", "--require-hashes", "-r", str(lock)]  # as in requirements/install
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(folder / "bin" / "python"), *pip, "-r", str(lock)],
+        [str(folder / "bin" / "python"), *pip, *pinned],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
