@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 # threads wait by spinning, and where cores are few or busy they burn several times what they save.
 cv2.setNumThreads(1)
 
-RESIZE_VERSION = 2
-"""Counted up when `resize` gives other pixels: what was resized before is not to be used then."""
+RESIZE_VERSION = 3
+"""Counted up when `resize` or the field of view gives other pixels: what was resized before is not
+to be used then."""
 
 _Sample = TypeVar("_Sample", np.uint8, np.float32)
 
