@@ -76,11 +76,17 @@ def _take_regions(
 
     Regions under `min_area` are removed from `mask` itself.
     """
-    # Labelling is the costly step and polyps are small: look at the bounding box alone.
+    # Labels, and their areas above all, are the costly step: look at the bounding box alone.
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return (), 0, 0.0
     box = mask[y : y + height, x : x + width]
+    part = probability[y : y + height, x : x + width]
+    count, _ = cv2.connectedComponents(box, connectivity=8)
+    area = cv2.countNonZero(box)
+    if count == 2 and area >= min_area:  # one region, as nearly always: no need to label it
+        score = float(cv2.minMaxLoc(part, box)[1])
+        return (Region((x, y, width, height), area, min(1.0, score)),), area, score
     _, labels, stats, _ = cv2.connectedComponentsWithStats(box, connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
     kept = areas >= min_area
@@ -89,29 +95,15 @@ def _take_regions(
         box[:] = np.where(kept, np.uint8(255), np.uint8(0))[labels]
         if not kept.any():
             return (), 0, 0.0
-    scores = _highest(probability[y : y + height, x : x + width], box, labels, len(stats))
+    scores = np.zeros(len(stats), np.float32)
+    np.maximum.at(scores, labels.ravel(), part.ravel())
     found = np.flatnonzero(kept)
     # Stable: of equal areas the topmost comes first, as labels count from the top.
     largest = found[np.argsort(-areas[found], kind="stable")][:MAX_REGIONS]
     regions = tuple(
-        Region((left + x, top + y, w, h), area, min(1.0, score))
-        for (left, top, w, h, area), score in zip(
+        Region((left + x, top + y, w, h), px, min(1.0, score))
+        for (left, top, w, h, px), score in zip(
             stats[largest].tolist(), scores[largest].tolist(), strict=True
         )
     )
     return regions, int(areas[found].sum()), float(scores[found].max())
-
-
-def _highest(
-    probability: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    count: int,
-) -> NDArray[np.float32]:
-    """The highest probability under each label, float32 `[count]`; label 0 may be left at 0."""
-    scores = np.zeros(count, np.float32)
-    if count == 2:  # one region, as nearly always: no need to look at labels
-        scores[1] = cv2.minMaxLoc(probability, mask)[1]
-    else:
-        np.maximum.at(scores, labels.ravel(), probability.ravel())
-    return scores
