@@ -12,10 +12,12 @@ _M_ARENA_MAX: Final = -8
 _SETTINGS: Final = (
     # Every thread that decodes would get an arena of its own, and each keeps its largest image.
     (_M_ARENA_MAX, 2),
-    # Pixels come straight from the system and go back at once. Left alone, glibc raises this
-    # threshold to the largest block that was ever freed, and the heap fills with holes.
-    (_M_MMAP_THRESHOLD, 4 * 2**20),
-    (_M_TRIM_THRESHOLD, 16 * 2**20),
+    # Pixels of large images come straight from the system and go back at once. Left alone, glibc
+    # raises this threshold to the largest block that was ever freed, and the heap fills with holes.
+    # Those of full HD and less are used again: to have pages cleared and mapped anew each time
+    # takes longer than to decode into them.
+    (_M_MMAP_THRESHOLD, 16 * 2**20),
+    (_M_TRIM_THRESHOLD, 32 * 2**20),
 )
 
 # A full line is some 30,000 objects, none of which is garbage.
