@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""Which processor cores this process may use, and how many."""
 
 import math
 import os
@@ -17,6 +17,16 @@ def available_cores(cgroup: Path = _CGROUP) -> int:
     """
     cores = len(os.sched_getaffinity(0))
     return max(1, min(cores, math.ceil(_quota(cgroup) or cores)))
+
+
+def own_cores(cgroup: Path = _CGROUP) -> list[int]:
+    """Return the numbers of the cores if all of them are this process's to use, else none.
+
+    Where a container has a quota of more cores than that, nobody knows which ones its neighbours
+    use; all of them would choose the first.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    return cores if available_cores(cgroup) == len(cores) else []
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app import STARTED
 from app.inference.batcher import Batcher
-from app.inference.cores import available_cores
+from app.inference.cores import available_cores, own_cores
 from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
@@ -134,14 +134,14 @@ class Keeper:
     async def _serve(self, loaded: Loaded) -> str:
         """Serve until the engine is lost; return the cause."""
         how = loaded.measurement
-        runner = Runner(loaded.engine, how.slots, how.p99)
+        cores = available_cores()
+        self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= cores
+        runner = Runner(loaded.engine, how.slots, how.p99, own_cores() if self.slot_a_core else ())
         batcher = Batcher(runner, buckets=how.buckets, slots=how.slots, tally=self._tally)
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
         self.loaded, self.batcher = loaded, batcher
-        cores = available_cores()
         self.ahead = asyncio.Semaphore(self.two_batches + cores)
-        self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= cores
         self._enter(
             State.READY,
             f"{loaded.reason}; {how.summary}",

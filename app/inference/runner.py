@@ -72,14 +72,22 @@ class Runner:
         engine: A warm engine.
         slots: Batches that may compute at once.
         warm_p99: Seconds of a run by bucket, as measured when warming.
+        cores: The core of each slot. Threads that have one stay there, and prepare their batches
+            themselves: one more to prepare ahead would take turns with them on the same cores.
     """
 
-    def __init__(self, engine: Engine, slots: int, warm_p99: Mapping[int, float]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        slots: int,
+        warm_p99: Mapping[int, float],
+        cores: Sequence[int] = (),
+    ) -> None:
         self._engine = engine
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
         self._slots = threading.Semaphore(slots)
         self._batches = 0
-        self._threads = Threads(slots + 1, "engine")  # the one more prepares
+        self._threads = Threads(slots if cores else slots + 1, "engine", cores)
 
     async def __call__(self, batch: Sequence[Work], bucket: int) -> list[Any]:
         """Run one batch.

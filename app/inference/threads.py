@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -26,15 +26,19 @@ class Threads:
     Args:
         count: Number of threads.
         name: Name of the threads, for whoever looks at the process.
+        cores: Where each thread stays, in turns; none lets the system move them about.
     """
 
-    def __init__(self, count: int, name: str) -> None:
+    def __init__(self, count: int, name: str, cores: Sequence[int] = ()) -> None:
         self._lock = threading.Lock()  # over the three below
         self._idle: list[SimpleQueue[_Job | None]] = []
         self._waiting: deque[_Job] = deque()
         self._closed = False
         for number in range(count):
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+            core = cores[number % len(cores)] if cores else None
+            threading.Thread(
+                target=self._work, args=(core,), name=f"{name}-{number}", daemon=True
+            ).start()
 
     def submit(self, function: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run `function` in the next free thread.
@@ -62,8 +66,10 @@ class Threads:
             while self._idle:
                 self._idle.pop().put(None)
 
-    def _work(self) -> None:
+    def _work(self, core: int | None) -> None:
         _give_way()
+        if core is not None:
+            _stay_on(core)
         mine: SimpleQueue[_Job | None] = SimpleQueue()
         while job := self._next(mine) or mine.get():
             _call(*job)
@@ -89,6 +95,16 @@ def _give_way() -> None:
         with contextlib.suppress(OSError):
             ours = os.getpriority(os.PRIO_PROCESS, 0)
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, ours + _NICENESS))
+
+
+def _stay_on(core: int) -> None:
+    """Keep this thread on one core.
+
+    A thread that has waited for the interpreter's lock is woken by who lets go of it, and often on
+    the same core, where the other goes on: for a while two share one core and leave another idle.
+    """
+    with contextlib.suppress(OSError):  # taken from the process meanwhile
+        os.sched_setaffinity(0, {core})
 
 
 def _call(future: asyncio.Future[Result], function: Callable[[], Result]) -> None:

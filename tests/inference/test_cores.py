@@ -1,11 +1,11 @@
-"""The cores that affinity and quota leave."""
+"""The cores that affinity and quota leave, and which of them are ours alone."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from app.inference.cores import available_cores
+from app.inference.cores import available_cores, own_cores
 
 
 @pytest.fixture
@@ -58,3 +58,19 @@ def test_without_control_groups(cgroup: Path) -> None:
 
 def test_this_machine_has_a_core() -> None:
     assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [
+        ("max 100000", [0, 2, 4, 6]),
+        ("400000 100000", [0, 2, 4, 6]),
+        ("300000 100000", []),
+        ("100000 100000", []),
+    ],
+)
+def test_cores_are_ours_unless_a_quota_says_how_many(
+    cgroup: Path, limit: str, cores: list[int]
+) -> None:
+    (cgroup / "cpu.max").write_text(f"{limit}\n")
+    assert own_cores(cgroup) == cores

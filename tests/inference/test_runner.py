@@ -1,6 +1,7 @@
 """Batches in real threads."""
 
 import asyncio
+import os
 import re
 import threading
 from dataclasses import dataclass
@@ -65,6 +66,28 @@ async def test_no_more_runs_than_slots_though_one_more_is_prepared(slots: int) -
     engine.free.set()
     await asyncio.gather(*tasks)
     assert engine.peak == slots
+    runner.close()
+
+
+async def test_a_thread_with_a_core_of_its_own_takes_one_batch_after_another() -> None:
+    engine = RedEngine()
+    engine.free.clear()
+    (core, *_) = os.sched_getaffinity(0)
+    runner = Runner(engine, 1, P99, cores=[core])
+    prepared: list[str] = []
+
+    class Noted(Prepared):
+        def prepare(self) -> NDArray[np.uint8]:
+            prepared.append(threading.current_thread().name)
+            return self.pixels
+
+    (work,) = noise(1)
+    tasks = [asyncio.create_task(runner([Noted(work.pixels)], 1)) for _ in range(2)]
+    await asyncio.to_thread(engine.entered.acquire)
+    assert prepared == ["engine-0"]  # the other one waits for the same thread
+    engine.free.set()
+    await asyncio.gather(*tasks)
+    assert prepared == ["engine-0"] * 2
     runner.close()
 
 

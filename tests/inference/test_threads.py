@@ -115,3 +115,25 @@ async def test_threads_give_way_to_the_event_loop() -> None:
     threads.close()
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert niceness > ours or ours == 19
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads cannot be kept on a core here")
+async def test_threads_stay_on_their_cores() -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    threads = Threads(len(ours) + 1, "test", ours)
+    all_at_once = threading.Barrier(len(ours) + 1)
+
+    def where() -> tuple[int, ...]:
+        all_at_once.wait()
+        return tuple(os.sched_getaffinity(0))
+
+    found = await asyncio.gather(*(threads.submit(where) for _ in range(len(ours) + 1)))
+    threads.close()
+    assert sorted(found) == sorted((core,) for core in [*ours, ours[0]])
+    assert sorted(os.sched_getaffinity(0)) == ours
+
+
+async def test_a_core_that_is_gone_does_no_harm() -> None:
+    threads = Threads(1, "test", [100_000])
+    assert await threads.submit(lambda: "fine") == "fine"
+    threads.close()
