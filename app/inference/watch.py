@@ -47,22 +47,45 @@ async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Ans
     what is done for an image before and after depends on its size.
 
     Args:
-        future: The outcome of the run.
+        future: The outcome of the run; it fails when the run is hung.
         run: What the thread of the run reports.
         allowed: Seconds of computing after which the run is hung.
 
     Raises:
         EngineLost: The run is hung.
     """
-    remaining = allowed
-    while True:
-        armed = run.clock()
-        await asyncio.wait((future,), timeout=remaining)
-        if future.done():
-            return future.result()
-        now = run.clock()
-        started = run.started  # once: its thread goes on
-        if started is None or now - armed > remaining + _LATE_SECONDS:
-            remaining = allowed
-        elif (remaining := started + allowed - now) <= 0:
-            raise EngineLost(f"The engine hung: a run takes longer than {allowed:.1f} s.")
+    alarm = _Alarm(future, run, allowed)
+    try:
+        return await future
+    finally:
+        alarm.cancel()
+
+
+class _Alarm:
+    """Fails the future of a run that is hung.
+
+    To wait with a time limit would take the loop two turns more for each answer.
+    """
+
+    def __init__(self, future: asyncio.Future[Answer], run: Run, allowed: float) -> None:
+        self._future, self._run, self._allowed = future, run, allowed
+        self._set(allowed, run.clock())
+
+    def cancel(self) -> None:
+        """Never ring; this also breaks the circle of this object and its timer."""
+        self._timer.cancel()
+
+    def _set(self, seconds: float, now: float) -> None:
+        loop = self._future.get_loop()
+        self._timer = loop.call_later(seconds, self._ring, now + seconds)
+
+    def _ring(self, due: float) -> None:
+        now = self._run.clock()
+        started = self._run.started  # once: its thread goes on
+        if started is None or now > due + _LATE_SECONDS:
+            self._set(self._allowed, now)
+        elif (remaining := started + self._allowed - now) > 0:
+            self._set(remaining, now)
+        elif not self._future.done():
+            cause = f"The engine hung: a run takes longer than {self._allowed:.1f} s."
+            self._future.set_exception(EngineLost(cause))

@@ -1,6 +1,8 @@
 """When a run is hung, in virtual time."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -46,7 +48,6 @@ def test_run_that_takes_longer_is_hung_at_once() -> None:
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         with pytest.raises(EngineLost, match=r"takes longer than 2\.0 s"):
             await watch(future, started(), 2.0)
-        assert not future.done()
         return asyncio.get_running_loop().time()
 
     assert run(main()) == pytest.approx(2.0)
@@ -74,6 +75,24 @@ def test_run_that_never_starts_is_waited_for() -> None:
         return loop.time()
 
     assert run(main()) == pytest.approx(100)
+
+
+def test_nothing_is_left_for_the_garbage_collector() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        state = Run(loop.time)
+        gone = weakref.ref(state)
+        loop.call_later(5.0, future.set_result, "fine")  # the alarm rings twice before
+        await watch(future, state, 2.0)
+        del state
+        assert gone() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_late_alarm_after_the_process_slept_proves_nothing() -> None:
