@@ -39,6 +39,7 @@ _LINGER_S: Final = 1.0
 _SLOWEST_BYTES_S: Final = 32 * 1024
 # The line with the length of a chunk, and the end of the line behind the chunk.
 _CHUNK_BYTES: Final = 16
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What uvicorn raises where the target of a request is none.
 _BAD_TARGET: Final = (httptools.HttpParserError, UnicodeError)
 
@@ -60,10 +61,38 @@ _DEAF: Final = (Phase.LAST, Phase.CLOSING)
 
 
 class _Exit:
-    """The transport as an answer sees it, which may want to be the last one."""
+    """The transport as an answer sees it, which may want to be the last one.
+
+    The head of an answer waits for its body, and both go out at once: else the caller would be
+    woken for the head alone, and there would be two packets to pay for.
+    """
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+        self._transport, self._close = transport, close
+        self._head = b""
+        self._head_is_out = False
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Take the head of an answer, or a piece of its body."""
+        if self._head_is_out or data == _CONTINUE:
+            self._transport.write(data)
+        elif self._head:
+            self._transport.writelines((self._head, data))
+            self._head, self._head_is_out = b"", True
+        else:
+            self._head = data
+
+    def end(self) -> None:
+        """Send the head of an answer without a body; the next write is another head."""
+        if self._head:
+            self._transport.write(self._head)
+        self._head, self._head_is_out = b"", False
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self.end()
+        self._close()
 
 
 class Protocol(HttpToolsProtocol):
@@ -213,6 +242,7 @@ class Protocol(HttpToolsProtocol):
         """The answer is handed to the system, though perhaps not yet sent."""
         if self._phase is Phase.CLOSING:
             return
+        self._exit.end()
         if self.unsent:
             self.config.unread.remember(self)
         super().on_response_complete()

@@ -28,6 +28,7 @@ from app.telemetry.record import Record
 from tests.waiting import until
 
 LENGTH_2 = [(b"content-length", b"2")]
+LENGTH_1000 = (b"content-length", b"1000")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -169,6 +170,50 @@ async def test_pipelined_requests_are_answered_in_order(listening: Listening) ->
         answer = await server.exchange(post % 3 + b"abc" + post % 2 + b"de" + LAST)
         assert re.findall(rb"\r\n\r\n(\d)", answer) == [b"3", b"2", b"0"]
         assert server.bodies == [b"abc", b"de", b""]
+
+
+async def test_head_and_body_of_an_answer_come_together(listening: Listening) -> None:
+    """One packet, one wake-up; asyncio hands over what one read of the socket has got."""
+    pieces: list[bytes] = []
+    body = b"x" * 1000
+
+    async def in_two_messages(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [LENGTH_1000]})
+        await asyncio.sleep(0.05)  # whatever is sent by now would arrive alone
+        await send({"type": "http.response.body", "body": body})
+
+    async with listening() as server:
+        server.answer = in_two_messages
+        reader, writer = await server.connect()
+        for _ in range(2):  # on the same connection
+            writer.write(GET)
+            pieces.append(await reader.read(10_000))
+        writer.close()
+    for piece in pieces:
+        assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert piece.endswith(b"\r\n\r\n" + body)
+
+
+async def test_a_head_without_a_body_goes_out(listening: Listening) -> None:
+    async with listening() as server:
+        head = await server.exchange(LAST.replace(b"GET", b"HEAD"))
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert head.endswith(b"\r\n\r\n")
+
+
+async def test_a_head_whose_body_never_comes_goes_out(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [LENGTH_1000]})
+        raise KeyError("x")
+
+    async with listening() as server:
+        server.answer = failing
+        answer = await server.exchange(GET)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+    assert "Exception in ASGI application" in caplog.text
 
 
 async def test_answers_in_progress_become_the_last_ones(listening: Listening) -> None:
