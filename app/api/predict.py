@@ -29,6 +29,7 @@ from app.api.parameters import (
 )
 from app.api.problems import InvalidParameter, NotAcceptable
 from app.api.render import Rle, render_json, render_picture
+from app.api.routing import DirectRoute
 from app.api.schemas import Prediction
 from app.inference import prediction as inferred
 from app.telemetry.record import Record, record_of
@@ -38,6 +39,7 @@ router = APIRouter(
     tags=["predict"],
     dependencies=[Depends(authorize)],
     default_response_class=Response,
+    route_class=DirectRoute,
 )
 
 
