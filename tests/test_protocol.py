@@ -177,7 +177,7 @@ async def test_head_and_body_of_an_answer_come_together(listening: Listening) ->
     pieces: list[bytes] = []
     body = b"x" * 1000
 
-    async def in_two_messages(scope: Scope, receive: Receive, send: Send) -> None:
+    async def in_two_messages(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [LENGTH_1000]})
         await asyncio.sleep(0.05)  # whatever is sent by now would arrive alone
         await send({"type": "http.response.body", "body": body})
@@ -204,7 +204,7 @@ async def test_a_head_without_a_body_goes_out(listening: Listening) -> None:
 async def test_a_head_whose_body_never_comes_goes_out(
     listening: Listening, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+    async def failing(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [LENGTH_1000]})
         raise KeyError("x")
 
