@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from app.api.problems import Problem, problem_response
+from app.api.problems import MEDIA_TYPE, Problem, problem_body
 from app.telemetry.middleware import Observer
 from app.telemetry.record import Record, request_id
 
@@ -42,22 +42,25 @@ class Refusals:
         record = _record(*request) if request else Record(request_id(None), "-")
         record.model = self.headers.get("X-Model")
         record.status, record.code = problem.status, problem.code()
-        response = problem_response(problem, record.request_id)
+        body = problem_body(problem, record.request_id)
         headers = {
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": len(body),
+            **problem.headers,
             **self.headers,
             "X-Request-Id": record.request_id,
             "Server-Timing": record.server_timing(),
         }
         if last:
             headers["Connection"] = "close"
-        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
-        lines += [b"%b: %b" % header for header in (*also, *response.raw_headers)]
-        lines += [f"{name}: {value}".encode() for name, value in headers.items()]
-        record.bytes_out = len(response.body)
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+        lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
+        head = "\r\n".join(lines).encode("latin-1")
+        record.bytes_out = len(body)
         record.total_ms = record.elapsed_ms()
         for observe in self.observers:
             observe(record)
-        return b"\r\n".join([*lines, b"", bytes(response.body)])
+        return b"\r\n".join([head, *(b"%b: %b" % header for header in also), b"", body])
 
 
 def _record(scope: Any, started: float) -> Record:

@@ -223,10 +223,14 @@ def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
         yield from all_problems(kind)
 
 
+def problem_body(problem: Problem, request_id: str) -> bytes:
+    """Return the body of an answer that tells of a problem."""
+    return json.dumps(problem.document(request_id), ensure_ascii=False).encode()
+
+
 def problem_response(problem: Problem, request_id: str) -> Response:
     """Return the answer that tells of a problem."""
-    body = json.dumps(problem.document(request_id), ensure_ascii=False)
-    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+    return Response(problem_body(problem, request_id), problem.status, problem.headers, MEDIA_TYPE)
 
 
 async def answer_problem(request: Request, error: Problem) -> Response:

@@ -1,4 +1,4 @@
-"""Writes log lines from a thread of its own: whoever reads them slowly holds up nobody."""
+"""Writes log lines from a thread of its own: nobody waits for a line, or for who reads it."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ _GATHER_S: Final = 0.02
 
 
 class Writer(logging.Handler):
-    """Formats where it is called, and writes elsewhere.
+    """Formats and writes elsewhere than where it is called.
 
     A pipe that nobody empties would otherwise stop the event loop in the middle of a request. When
     too many lines wait, new ones are dropped, and a line says how many.
@@ -26,7 +26,7 @@ class Writer(logging.Handler):
     def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
         super().__init__()
         self._stream = stream
-        self._waiting: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._waiting: SimpleQueue[str | logging.LogRecord | threading.Event] = SimpleQueue()
         self._limit = limit
         self._dropped = 0
         threading.Thread(target=self._write, name="log", daemon=True).start()
@@ -37,9 +37,12 @@ class Writer(logging.Handler):
             self._dropped += 1
             return
         if self._dropped:
-            self._waiting.put(self.format(_lost(self._dropped)))
+            self._waiting.put(_lost(self._dropped))
             self._dropped = 0
-        self._waiting.put(self.format(record))
+        # Fields stay as they are. What else a line is about may change meanwhile, and the frames of
+        # an exception may hold an image.
+        lasts = not record.args and not record.exc_info
+        self._waiting.put(record if lasts else self.format(record))
 
     def flush(self) -> None:
         """Wait until every line is written, though not for long."""
@@ -55,9 +58,11 @@ class Writer(logging.Handler):
                 while True:
                     self._put(self._waiting.get_nowait())
 
-    def _put(self, item: str | threading.Event) -> None:
+    def _put(self, item: str | logging.LogRecord | threading.Event) -> None:
         # Nobody reads any more: that is no reason to stop serving.
         with contextlib.suppress(OSError, ValueError):
+            if isinstance(item, logging.LogRecord):
+                item = self.format(item)
             if isinstance(item, str):
                 self._stream.write(item + "\n")
             if isinstance(item, threading.Event) or self._waiting.empty():

@@ -1,8 +1,11 @@
 """Whoever reads the log slowly, or not at all, holds up nobody."""
 
+import gc
 import io
 import logging
+import sys
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -42,6 +45,41 @@ def test_lines_come_in_order() -> None:
         say(writer, str(number))
     writer.flush()
     assert stream.getvalue() == "".join(f"{number}\n" for number in range(100))
+
+
+def test_what_may_change_is_written_as_it_was(sleeper: Sleeper) -> None:
+    writer = Writer(sleeper)
+    say(writer, "first")
+    sleeper.asked.wait()  # from here on, lines wait
+    names = ["one"]
+    writer.emit(logging.makeLogRecord({"msg": "%s", "args": (names,)}))
+    names.append("two")
+    sleeper.awake.set()
+    writer.flush()
+    assert sleeper.getvalue() == "first\n['one']\n"
+
+
+def test_frames_of_an_exception_are_not_kept(sleeper: Sleeper) -> None:
+    class Image:
+        """What a frame may hold."""
+
+    def fail() -> weakref.ref[Image]:
+        image = Image()
+        try:
+            raise ValueError(image)
+        except ValueError:
+            writer.emit(logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()}))
+        return weakref.ref(image)
+
+    writer = Writer(sleeper)
+    say(writer, "first")
+    sleeper.asked.wait()
+    image = fail()
+    gc.collect()
+    assert image() is None
+    sleeper.awake.set()
+    writer.flush()
+    assert "ValueError" in sleeper.getvalue()
 
 
 def test_lines_over_the_limit_are_dropped_and_counted(sleeper: Sleeper) -> None:
