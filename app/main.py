@@ -18,7 +18,7 @@ from app.api.errors import answer_http
 from app.api.gate import Gate, GateLayer
 from app.api.identity import identity_headers
 from app.api.problems import Catch, Problem, answer_problem
-from app.api.security import SecurityHeaders
+from app.api.security import HEADERS
 from app.inference import Predictor, choose_engine, load_bundle
 from app.inference.bundle import CARD
 from app.settings import Settings, read_settings
@@ -80,17 +80,18 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     # The last one added is the outermost.
     app.add_middleware(GateLayer, gate=context.gate)
     app.add_middleware(Catch)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "X-Request-Id", "X-Request-Timeout-Ms"),
-        expose_headers=EXPOSED,
-    )
-    app.add_middleware(SecurityHeaders)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "X-Request-Id", "X-Request-Timeout-Ms"),
+            expose_headers=EXPOSED,
+        )
     app.add_middleware(
         Telemetry,
         headers=identity_headers(predictor.bundle),
+        defaults=HEADERS,
         observers=(log_request, context.metrics.observe),
     )
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]

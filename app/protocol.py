@@ -112,6 +112,7 @@ class Protocol(HttpToolsProtocol):
         self._limits = config.limits
         self._phase = Phase.SILENT
         self._answering: RequestResponseCycle | None = None
+        self._turned_away: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
         self._begun = 0
@@ -145,7 +146,7 @@ class Protocol(HttpToolsProtocol):
             self._answering.disconnected = True
             self._answering.message_event.set()
         # Circles of references wait for the garbage collector, and it stops the whole service.
-        self.cycle = self._answering = None  # type: ignore[assignment]
+        self.cycle = self._answering = self._turned_away = None  # type: ignore[assignment]
         self.pipeline.clear()
         del self._exit
 
@@ -229,7 +230,7 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
         self._framing_bytes -= len(body)
-        if self._phase is Phase.BODY:
+        if self._phase is Phase.BODY and self.cycle is not self._turned_away:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -255,7 +256,9 @@ class Protocol(HttpToolsProtocol):
         began = perf_counter()
         if (problem := self._refusal(cycle)) is None:
             super()._start_asgi_task(cycle, app)
-        else:  # not while the parser runs: what it says next belongs to the request, too
+        else:
+            self._turned_away = cycle
+            # Not while the parser runs: what it says next belongs to the request, too.
             self.loop.call_soon(self._turn_away, cycle, problem, began)
 
     def _refusal(self, cycle: RequestResponseCycle) -> Problem | None:

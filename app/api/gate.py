@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import as_problems
 from app.api.problems import Problem, problem_response
+from app.api.routing import DirectRoute
 from app.frames import forget_frames
 from app.inference import Predictor
 from app.telemetry.record import record_of
@@ -31,13 +31,17 @@ class Gate:
         self._routes = {
             (method, route.path): route
             for route in routes
-            if isinstance(route, APIRoute)
+            if isinstance(route, DirectRoute)
             for method in route.methods or ()
         }
 
+    def route(self, scope: Any) -> DirectRoute | None:
+        """Return the route of a request that needs room in the line."""
+        return self._routes.get((scope.get("method", ""), scope.get("path", "")))
+
     def refusal(self, scope: Any) -> Problem | None:
         """Return why a request has to go, and name its route in its scope; None lets it pass."""
-        route = self._routes.get((scope.get("method", ""), scope.get("path", "")))
+        route = self.route(scope)
         if route is None:
             return None
         try:
@@ -53,6 +57,8 @@ class Gate:
 class GateLayer:
     """Pure ASGI layer in front of the router, for those whose answers the layers above complete.
 
+    Who needs room in the line and passes is led to his handler, which has a route of its own.
+
     Args:
         app: The layer below.
         gate: Who may pass.
@@ -64,9 +70,14 @@ class GateLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
+        route = self._gate.route(scope)
+        if route is None:
+            await self.app(scope, receive, send)
+            return
         problem = self._gate.refusal(scope)
         if problem is None:
-            await self.app(scope, receive, send)
+            scope["route"] = route
+            await route(scope, receive, send)
             return
         record = record_of(scope)
         record.code = problem.code()

@@ -6,6 +6,9 @@ from typing import Any, cast
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api.problems import Problem, answer_problem
 
 _Step = Callable[[Request], Awaitable[Any]]
 
@@ -25,18 +28,24 @@ class DirectRoute(APIRoute):
     """A route that calls its handler with the request, and sends the response that it returns.
 
     The handler, and each dependency, is a coroutine function of the request alone. What FastAPI
-    does in between, for handlers that declare what they want, is a sixth of an application's time
-    for a prediction.
+    does for others on the way, from the router to the reading of parameters, is a third of an
+    application's time for a prediction; `GateLayer` goes past it.
     """
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, in the router's place."""
+        request = Request(scope, receive, send)
+        try:
+            response = await self._respond(request)
+        except Problem as problem:
+            response = await answer_problem(request, problem)
+        await response(scope, receive, send)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        before = [cast(_Step, one.dependency) for one in self.dependencies]
-        handler = cast(_Step, self.endpoint)
+        """Return what answers a request that comes through the router all the same."""
+        return self._respond
 
-        async def answer(request: Request) -> Response:
-            for step in before:
-                await step(request)
-            return cast(Response, await handler(request))
-
-        return answer
+    async def _respond(self, request: Request) -> Response:
+        for one in self.dependencies:
+            await cast(_Step, one.dependency)(request)
+        return cast(Response, await self.endpoint(request))

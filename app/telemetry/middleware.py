@@ -30,6 +30,7 @@ class Telemetry:
     Args:
         app: The layer below.
         headers: Headers of every answer.
+        defaults: Headers of every answer in which nobody has set them.
         observers: Told about each request when it is over.
     """
 
@@ -38,11 +39,12 @@ class Telemetry:
         app: ASGIApp,
         *,
         headers: Mapping[str, str],
+        defaults: Mapping[str, str] | None = None,
         observers: Sequence[Observer] = (log_request,),
     ) -> None:
         self.app = app
         self.headers = dict(headers)
-        self._raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._raw, self._defaults = _raw(headers), _raw(defaults or {})
         self.observers = tuple(observers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,8 +64,10 @@ class Telemetry:
             nonlocal complete
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
+                    *(header for header in self._defaults if header[0] not in present),
                     *self._raw,
                     (b"x-request-id", record.request_id.encode()),
                     (b"server-timing", record.server_timing().encode()),
@@ -82,3 +86,8 @@ class Telemetry:
             record.total_ms = record.elapsed_ms()
             for observe in self.observers:
                 observe(record)
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as they stand in an ASGI message."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -9,7 +9,7 @@ import pytest
 
 from app.api import problems
 from app.api.documentation import EXPOSED
-from app.api.security import HEADERS, SecurityHeaders
+from app.api.security import HEADERS
 from app.keys import digest
 from tests.api.conftest import Serving
 from tests.api.test_problems import check
@@ -83,16 +83,6 @@ async def test_security_headers(serving: Serving, path: str) -> None:
     assert "Server" not in answer.headers
 
 
-async def test_security_headers_leave_other_scopes_alone() -> None:
-    seen: list[str] = []
-
-    async def app(scope: dict[str, str], *_: object) -> None:
-        seen.append(scope["type"])
-
-    await SecurityHeaders(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
-    assert seen == ["lifespan"]
-
-
 async def test_an_allowed_page_may_read_every_header(serving: Serving, png: bytes) -> None:
     async with serving(cors_origins=(ORIGIN,)) as client:
         answer = await client.post("/predict", content=png, headers={"Origin": ORIGIN})
@@ -131,6 +121,15 @@ async def test_preflight(serving: Serving) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
         answer = await client.options("/predict", headers=headers | {"Origin": "https://x.example"})
         assert answer.status_code == 400
+
+
+async def test_without_an_allow_list_no_page_is_answered_to(serving: Serving, png: bytes) -> None:
+    async with serving() as client:
+        answer = await client.post("/predict", content=png, headers={"Origin": ORIGIN})
+        assert answer.status_code == 200
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        check(await client.options("/predict", headers=headers), problems.MethodNotAllowed)
 
 
 async def test_no_thread_is_needed_to_let_a_caller_in(serving: Serving) -> None:

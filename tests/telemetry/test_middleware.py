@@ -35,6 +35,17 @@ async def test_answers_have_the_headers() -> None:
     assert answer.headers["Server-Timing"].startswith("total;dur=")
 
 
+async def test_defaults_give_way_to_what_the_handler_says() -> None:
+    async def frank(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("", headers={"X-Given": "mine"})(scope, receive, send)
+
+    layer = Telemetry(frank, headers={}, defaults={"X-Given": "yours", "X-Missing": "yours"})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(layer)) as client:
+        answer = await client.get("http://host")
+    assert answer.headers.get_list("X-Given") == ["mine"]
+    assert answer.headers["X-Missing"] == "yours"
+
+
 async def test_observers_see_the_finished_record() -> None:
     seen: list[Record] = []
     await call(hello, seen)
