@@ -16,6 +16,7 @@ from app.imaging import (
     compress_rle,
     decode,
     encode_rle,
+    field_of_view,
     phantom,
     read_header,
     render_overlay,
@@ -51,7 +52,8 @@ def stages(
     height, width = SIZES[size]
     data = jpeg(height, width)
     pixels = decode(data).pixels
-    small = resize(pixels, *side)[np.newaxis]
+    view = field_of_view(pixels)
+    small = resize(view.crop(pixels), *side)[np.newaxis]
     answer = engine.infer(small)
     # The drawn polyp with a soft edge: what the model says about a drawing does not matter here.
     _, truth = phantom(*side)
@@ -62,7 +64,8 @@ def stages(
     return {
         "header": lambda: read_header(data),
         "decode, header included": lambda: decode(data),
-        "resize": lambda: resize(pixels, *side),
+        "field of view": lambda: field_of_view(pixels),
+        "crop and resize": lambda: resize(view.crop(pixels), *side),
         "engine, one thread": lambda: engine.infer(small),
         "check of the answer": lambda: check_probability(answer, answer.shape),
         "upsample": lambda: upsample(soft, height, width),
