@@ -143,7 +143,8 @@ LITE = replace(
 LIGHT_CPU = replace(LIGHT, name="light-cpu", height=256, width=256, epochs=13, frozen="block_2_add")
 
 # To go on with from a bundle (`--start`): after long training under strong augmentation a network
-# marks even its own training frames less well than it could.
+# marks even its own training frames less well than it could. Light and focus still vary as other
+# cameras have them.
 FINISH = replace(
     LIGHT,
     name="finish",
@@ -151,7 +152,7 @@ FINISH = replace(
     width=256,
     epochs=36,
     learning_rate=5e-4,
-    augmentation="moderate",
+    augmentation="cameras",
 )
 
 # For a few hundred frames up to some thousand: half of a batch makes twice the steps.

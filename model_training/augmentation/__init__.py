@@ -5,13 +5,14 @@ from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
 from model_training.augmentation.mapping import as_map, generator
 from model_training.augmentation.optics import Optics
-from model_training.augmentation.presets import AUGMENTATIONS, MODERATE, ROBUST
+from model_training.augmentation.presets import AUGMENTATIONS, CAMERAS, MODERATE, ROBUST
 from model_training.augmentation.scene import Scene
 from model_training.augmentation.signal import Signal
 from model_training.augmentation.surround import Surround
 
 __all__ = [
     "AUGMENTATIONS",
+    "CAMERAS",
     "MODERATE",
     "ROBUST",
     "Augmentation",

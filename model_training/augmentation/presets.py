@@ -1,5 +1,7 @@
 """Augmentations by name."""
 
+from dataclasses import replace
+
 from model_training.augmentation.augmentation import Augmentation
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
@@ -112,4 +114,7 @@ MODERATE = Augmentation(
 )
 """To end with: what it leaves plain is plain enough to be fitted as it is."""
 
-AUGMENTATIONS = {"none": Augmentation(), "moderate": MODERATE, "robust": ROBUST}
+CAMERAS = replace(MODERATE, colour=ROBUST.colour, optics=ROBUST.optics, signal=ROBUST.signal)
+"""To end with for other cameras: shapes as in `MODERATE`, light and focus as in `ROBUST`."""
+
+AUGMENTATIONS = {"none": Augmentation(), "moderate": MODERATE, "cameras": CAMERAS, "robust": ROBUST}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.imaging import phantom
-from model_training.augmentation import AUGMENTATIONS, MODERATE, ROBUST, Augmentation
+from model_training.augmentation import AUGMENTATIONS, CAMERAS, MODERATE, ROBUST, Augmentation
 from tests.model_training.augmentation.drawn import blob
 
 ALWAYS = Augmentation(
@@ -29,7 +29,9 @@ def test_all_off_is_the_identity() -> None:
 
 
 @pytest.mark.parametrize(
-    "augmentation", [MODERATE, ROBUST, ALWAYS], ids=["moderate", "robust", "always"]
+    "augmentation",
+    [MODERATE, CAMERAS, ROBUST, ALWAYS],
+    ids=["moderate", "cameras", "robust", "always"],
 )
 @pytest.mark.parametrize("shape", [(256, 256), (97, 131), (32, 48)])
 def test_shape_type_and_range_are_kept(augmentation: Augmentation, shape: tuple[int, int]) -> None:
@@ -49,7 +51,9 @@ def test_shape_type_and_range_are_kept(augmentation: Augmentation, shape: tuple[
 
 
 @pytest.mark.parametrize(
-    "augmentation", [MODERATE, ROBUST, ALWAYS], ids=["moderate", "robust", "always"]
+    "augmentation",
+    [MODERATE, CAMERAS, ROBUST, ALWAYS],
+    ids=["moderate", "cameras", "robust", "always"],
 )
 def test_equal_seeds_give_equal_examples(augmentation: Augmentation) -> None:
     image, mask = blob()
@@ -59,7 +63,7 @@ def test_equal_seeds_give_equal_examples(augmentation: Augmentation) -> None:
         np.testing.assert_array_equal(first[1], second[1])
 
 
-def test_moderate_changes_less_than_robust() -> None:
+def test_presets_change_more_and_more() -> None:
     # A grey plane stays one under every warp: what differs is what was done to its colours.
     image, empty = np.full((96, 96, 3), 128, np.uint8), np.zeros((96, 96), np.uint8)
 
@@ -67,7 +71,9 @@ def test_moderate_changes_less_than_robust() -> None:
         made = (augmentation(image, empty, np.random.default_rng(n))[0] for n in range(200))
         return float(np.mean([np.abs(one.astype(int) - 128).mean() for one in made]))
 
-    assert 0 < change(MODERATE) < 0.6 * change(ROBUST)
+    moderate, cameras, robust = (change(preset) for preset in (MODERATE, CAMERAS, ROBUST))
+    assert 0 < moderate < 0.8 * cameras
+    assert cameras < 0.8 * robust
 
 
 def test_other_seeds_give_other_examples() -> None:
