@@ -285,7 +285,9 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()  # nobody else would ever answer
             raise
         self.transport.write(answer)
-        cycle.response_started = cycle.response_complete = True
+        cycle.response_started = cycle.response_complete = True  # what still comes is dropped
+        cycle.body.clear()
+        self._turned_away = None
         if not cycle.keep_alive:
             self._exit.close()
         self.on_response_complete()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
+from app.frames import forget_frames
 from app.inference.engine import EngineError, OutOfMemory
 from app.inference.errors import DeadlineExceeded, EngineLost
 from app.inference.tally import Tally
@@ -107,6 +108,7 @@ class Batcher(Generic[Item, Answer]):
             if entry in self._waiting:  # only a cancelled item leaves while it waits
                 del self._waiting[entry]
                 self._tally.dropped["cancelled"] += 1
+            del entry  # its answer may be an error, which keeps this frame
 
     def doubt(self, error: EngineError) -> None:
         """Note that the engine may be unwell, until a run goes well."""
@@ -207,6 +209,8 @@ class Batcher(Generic[Item, Answer]):
             for entry in batch:
                 self._fail(entry, EngineLost(cause))
             self.close(cause)
+            if not task.cancelled():
+                forget_frames(error)  # they hold the batch, and the task that holds the error
         self._dispatch()
 
     def _fail(self, entry: _Entry[Item, Answer], error: Exception) -> None:

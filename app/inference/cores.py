@@ -22,11 +22,11 @@ def available_cores(cgroup: Path = _CGROUP) -> int:
 def own_cores(cgroup: Path = _CGROUP) -> list[int]:
     """Return the numbers of the cores if all of them are this process's to use, else none.
 
-    Where a container has a quota of more cores than that, nobody knows which ones its neighbours
-    use; all of them would choose the first.
+    Under a quota of fewer cores than the process sees, nobody knows which ones its neighbours use;
+    all of them would choose the first.
     """
     cores = sorted(os.sched_getaffinity(0))
-    return cores if available_cores(cgroup) == len(cores) else []
+    return cores if (_quota(cgroup) or math.inf) >= len(cores) else []
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -13,6 +13,8 @@ from app.inference.runner import Inferred, Prepared, Work
 
 PERIOD_SECONDS: dict[EngineName, float] = {"onnxruntime": 10.0, "tensorflow": 30.0}
 _PAUSE_SECONDS = 1.0
+# A run that takes long is watched; this is for a thread that is stuck before or after one.
+_PATIENCE_SECONDS = 30.0
 _MAX_FAILURES = 3
 # Far above rounding, which differs between batch sizes, and far below nonsense.
 _TOLERANCE = 0.05
@@ -36,12 +38,21 @@ async def probe_when_idle(
     while failures < _MAX_FAILURES:
         await (asyncio.sleep(_PAUSE_SECONDS) if failures else _idle(batcher, period))
         try:
-            _compare(await batcher.submit(Prepared(image)), expected)
+            _compare(await _ask(batcher, image), expected)
             failures = 0
         except EngineError as error:
             batcher.doubt(error)
             failures += 1
     batcher.close(f"The engine failed {failures} probes in a row: {batcher.last_error}")
+
+
+async def _ask(batcher: Batcher[Work, Any], image: NDArray[np.uint8]) -> Inferred:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            answer: Inferred = await batcher.submit(Prepared(image))
+            return answer
+    except TimeoutError:
+        raise EngineError(f"The probe had no answer in {_PATIENCE_SECONDS:g} s.") from None
 
 
 async def _idle(batcher: Batcher[Work, Any], period: float) -> None:

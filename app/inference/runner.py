@@ -107,8 +107,11 @@ class Runner:
         run = Run()
         self._batches += 1
         try:
-            future = self._threads.submit(lambda: self._take_through(batch, bucket, run))
-            return await watch(future, run, self._allowed[bucket])
+            return await watch(
+                self._threads.submit(lambda: self._take_through(batch, bucket, run)),
+                run,
+                self._allowed[bucket],
+            )
         finally:
             self._batches -= 1
 

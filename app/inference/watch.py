@@ -59,6 +59,7 @@ async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Ans
         return await future
     finally:
         alarm.cancel()
+        del future, alarm  # a failed future keeps its error, that its frames, and those their names
 
 
 class _Alarm:

@@ -37,7 +37,7 @@ class Writer(logging.Handler):
             self._dropped += 1
             return
         if self._dropped:
-            self._waiting.put(_lost(self._dropped))
+            self._waiting.put(_told("WARNING", "log lines dropped", count=self._dropped))
             self._dropped = 0
         # Fields stay as they are. What else a line is about may change meanwhile, and the frames of
         # an exception may hold an image.
@@ -62,7 +62,7 @@ class Writer(logging.Handler):
         # Nobody reads any more: that is no reason to stop serving.
         with contextlib.suppress(OSError, ValueError):
             if isinstance(item, logging.LogRecord):
-                item = self.format(item)
+                item = self._line(item)
             if isinstance(item, str):
                 self._stream.write(item + "\n")
             if isinstance(item, threading.Event) or self._waiting.empty():
@@ -70,13 +70,18 @@ class Writer(logging.Handler):
         if isinstance(item, threading.Event):
             item.set()
 
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except Exception as error:  # noqa: BLE001 - one line must not end all others
+            kind = type(error).__name__
+            return self.format(
+                _told("ERROR", "log line cannot be written", of=record.name, error=kind)
+            )
 
-def _lost(count: int) -> logging.LogRecord:
+
+def _told(level: str, event: str, **fields: object) -> logging.LogRecord:
+    """Return a line of our own."""
     return logging.makeLogRecord(
-        {
-            "name": "polypseg.log",
-            "levelname": "WARNING",
-            "msg": "log lines dropped",
-            "fields": {"count": count},
-        }
+        {"name": "polypseg.log", "levelname": level, "msg": event, "fields": fields}
     )

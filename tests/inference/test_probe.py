@@ -26,6 +26,7 @@ class House:
         self.times: list[float] = []
         self.errors: list[Exception] = []
         self.broken: Exception | None = None
+        self.hold: asyncio.Event | None = None
         self.drift = np.float32(0)
         self.batcher: Batcher[Work, Any] = Batcher(self.infer, buckets=[1])
         self.probe = asyncio.create_task(
@@ -34,6 +35,8 @@ class House:
 
     async def infer(self, batch: Sequence[Work], _: int) -> list[Inferred]:
         self.times.append(asyncio.get_running_loop().time())
+        if self.hold:
+            await self.hold.wait()
         if self.broken or self.errors:
             raise self.broken or self.errors.pop(0)
         return [Inferred(red(work.prepare()) + self.drift, 0.0) for work in batch]
@@ -47,6 +50,18 @@ def test_idle_engine_is_probed_once_a_period() -> None:
         house.probe.cancel()
 
     run(main())
+
+
+def test_an_engine_that_never_answers_is_given_up() -> None:
+    async def main() -> str:
+        house = House()
+        house.hold = asyncio.Event()
+        cause = await house.batcher.lost
+        # A period, three times the patience, and a second between them.
+        assert asyncio.get_running_loop().time() == pytest.approx(10 + 3 * 30 + 2)
+        return cause
+
+    assert "no answer in 30 s" in run(main())
 
 
 def test_busy_engine_is_not_probed() -> None:

@@ -1,9 +1,11 @@
 """Batches in real threads."""
 
 import asyncio
+import gc
 import os
 import re
 import threading
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from app.frames import describe_frames
-from app.inference.batcher import Unfit
+from app.inference.batcher import Batcher, Unfit
 from app.inference.engine import EngineError, OutOfMemory, check_probability
 from app.inference.errors import EngineLost
 from app.inference.runner import Inferred, Prepared, Runner, pad
 from app.inference.watch import Run
 from tests.inference.fakes import RedEngine, red
+from tests.waiting import until
 
 P99 = dict.fromkeys((1, 2, 4), 0.01)
 
@@ -242,3 +245,54 @@ async def test_one_member_without_a_probability_is_an_error_of_the_run() -> None
     with pytest.raises(EngineError, match="nan"):
         await runner(noise(2), 2)
     runner.close()
+
+
+class Hanging(RedEngine):
+    """An engine whose first run never ends by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
+        self.go_on.wait()
+        return super().infer(images, alone=alone)
+
+
+class Dying(RedEngine):
+    """An engine that raises what no engine ought to."""
+
+    def infer(self, *_: object, **__: object) -> NDArray[np.float32]:
+        raise ValueError("dead")
+
+
+@pytest.mark.parametrize("kind", [Hanging, Dying])
+async def test_an_engine_that_is_lost_leaves_no_image_to_the_garbage_collector(
+    kind: type[RedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.inference.watch.MIN_SECONDS", 0.05)
+    engine = kind()
+    runner = Runner(engine, 1, {1: 0.0})
+    batcher: Batcher[Prepared, Inferred] = Batcher(runner, buckets=[1])
+
+    async def lose() -> weakref.ref[Prepared]:
+        work = Watched(noise(1)[0].pixels)
+        with pytest.raises(EngineLost):
+            await batcher.submit(work)
+        return weakref.ref(work)
+
+    gc.collect()
+    gc.disable()
+    try:
+        work = await lose()
+        await batcher.lost
+        if isinstance(engine, Hanging):
+            engine.go_on.set()  # a thread that goes on lets go of what it holds
+        runner.close()
+        await until(lambda: work() is None)
+    finally:
+        gc.enable()
+
+
+class Watched(Prepared):
+    """Can be watched: it has no slots."""

@@ -1,6 +1,7 @@
 """When a run is hung, in virtual time."""
 
 import asyncio
+import contextlib
 import gc
 import weakref
 
@@ -8,7 +9,7 @@ import pytest
 
 from app.inference.errors import EngineLost
 from app.inference.watch import Run, allowed_seconds, watch
-from tests.inference.clock import run
+from tests.inference.clock import run, settle
 
 
 def started() -> Run:
@@ -86,6 +87,23 @@ def test_nothing_is_left_for_the_garbage_collector() -> None:
         loop.call_later(5.0, future.set_result, "fine")  # the alarm rings twice before
         await watch(future, state, 2.0)
         del state
+        assert gone() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+def test_nothing_is_left_of_a_run_that_hung() -> None:
+    async def main() -> None:
+        state = started()
+        gone = weakref.ref(state)
+        with contextlib.suppress(EngineLost):
+            await watch(asyncio.get_running_loop().create_future(), state, 2.0)
+        del state
+        await settle()  # the loop lets go of the call that got us here
         assert gone() is None
 
     gc.disable()

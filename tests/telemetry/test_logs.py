@@ -102,3 +102,14 @@ def test_chains_that_lead_back_or_are_cut_off_end(stream: io.StringIO) -> None:
 def test_what_is_no_json_is_written_as_text(stream: io.StringIO) -> None:
     logging.getLogger("polypseg.test").info("odd", extra={"fields": {"value": {1, 2}}})
     assert lines(stream)[0]["value"] == "{1, 2}"
+
+
+def test_a_line_that_cannot_be_written_does_not_end_the_log(stream: io.StringIO) -> None:
+    log = logging.getLogger("polypseg.test")
+    log.info(PATIENT, extra={"fields": {(PATIENT,): 1}})
+    log.info("after")
+    instead, after = lines(stream)
+    assert instead["event"] == "log line cannot be written"
+    assert (instead["of"], instead["error"]) == ("polypseg.test", "TypeError")
+    assert PATIENT not in stream.getvalue()
+    assert after["event"] == "after"
