@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.imaging import phantom, render_overlay, render_png, segment
 from app.inference.bundle import Bundle
-from app.inference.cores import available_cores
+from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
 from app.inference.measurement import Measurement, better, buckets_for, measure
 from app.inference.pipeline import predict_image
@@ -54,10 +54,11 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     buckets = buckets_for(engine.name, engine.device, max_batch)
     image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
     slots = cores if engine.name == "onnxruntime" else 1
-    best = measure(engine, image, buckets=buckets, slots=slots)
+    places = own_cores() if slots > 1 else []
+    best = measure(engine, image, buckets=buckets, slots=slots, cores=places)
     if slots > 1:
         single, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
-        other = measure(single, image, buckets=buckets, slots=slots)
+        other = measure(single, image, buckets=buckets, slots=slots, cores=places)
         if better([best, other]) is other:
             engine, single, best = single, engine, other
         single.close()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.inference.engine import Device, Engine, EngineName, OutOfMemory, check_probability
 from app.inference.runner import pad
+from app.inference.threads import stay_on
 
 # Differences up to this count as none: they are smaller than the noise of a busy machine.
 SAME = 0.10
@@ -74,6 +75,7 @@ def measure(
     *,
     buckets: Sequence[int],
     slots: int = 1,
+    cores: Sequence[int] = (),
     seconds: float = 0.25,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Measurement:
@@ -87,18 +89,19 @@ def measure(
         image: uint8 `[h, w, 3]`, an image as the engine will see them.
         buckets: Batch sizes to try, rising.
         slots: Batches to run at once.
+        cores: Where the threads of the slots will stay.
         seconds: How long to time each bucket, at least 3 and at most 20 runs.
         clock: What time is measured with.
 
     Raises:
         EngineError: The engine cannot run a single image, or gives no probabilities.
     """
-    alone = _time_runs(engine, pad([image], 1), 1, seconds, clock)
+    alone = _time_runs(engine, pad([image], 1), 1, cores, seconds, clock)
     throughput, p99 = 0.0, {}
     for bucket in buckets:
         try:
             batch = pad([image] * bucket, bucket)
-            runs = _time_runs(engine, batch, slots, seconds, clock)
+            runs = _time_runs(engine, batch, slots, cores, seconds, clock)
         except OutOfMemory:
             if bucket == buckets[0]:
                 raise
@@ -130,13 +133,15 @@ def _time_runs(
     engine: Engine,
     batch: NDArray[np.uint8],
     slots: int,
+    cores: Sequence[int],
     seconds: float,
     clock: Callable[[], float],
 ) -> list[float]:
     for alone in (True, False):  # both ways are to be warm
         check_probability(engine.infer(batch, alone=alone), batch.shape[:3])
 
-    def work(_: int) -> list[float]:
+    def work(slot: int) -> list[float]:
+        stay_on(cores[slot : slot + 1])
         runs: list[float] = []
         until = clock() + seconds
         while len(runs) < _LEAST_RUNS or (len(runs) < _MOST_RUNS and clock() < until):

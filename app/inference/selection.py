@@ -96,13 +96,15 @@ def load_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> S
         BundleError: The model cannot be loaded or does not fit the manifest.
         SelectionError: TensorFlow sees no GPU and the choice has no fallback.
     """
-    from app.inference.cores import available_cores
+    from app.inference.cores import available_cores, own_cores
 
     threads = threads or available_cores()
     if choice.engine == "onnxruntime":
         from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 
-        return Selection(OnnxRuntimeEngine(bundle, threads), choice.reason)
+        cores = own_cores()
+        placed = cores if len(cores) == threads else []
+        return Selection(OnnxRuntimeEngine(bundle, threads, placed), choice.reason)
     from app.inference.engines.tensorflow import NoTensorFlowGpu, TensorFlowEngine
 
     try:

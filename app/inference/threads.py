@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import heapq
 import os
 import sys
 import threading
@@ -20,8 +21,8 @@ class Threads:
     """Daemon threads that run blocking calls for an event loop, first come first served.
 
     `ThreadPoolExecutor` does not do: the interpreter joins its threads on exit, hung ones as well.
-    Each thread waits for work of its own, and the one that was last busy gets the next call: of
-    several that wait on one queue, each call wakes another one in vain.
+    Each thread waits for work of its own, and the first that is idle gets the next call: of several
+    that wait on one queue, each call wakes another one in vain.
 
     Args:
         count: Number of threads.
@@ -31,13 +32,13 @@ class Threads:
 
     def __init__(self, count: int, name: str, cores: Sequence[int] = ()) -> None:
         self._lock = threading.Lock()  # over the three below
-        self._idle: list[SimpleQueue[_Job | None]] = []
+        self._idle: list[tuple[int, SimpleQueue[_Job | None]]] = []  # a heap
         self._waiting: deque[_Job] = deque()
         self._closed = False
         for number in range(count):
-            core = cores[number % len(cores)] if cores else None
+            place = [cores[number % len(cores)]] if cores else []
             threading.Thread(
-                target=self._work, args=(core,), name=f"{name}-{number}", daemon=True
+                target=self._work, args=(number, place), name=f"{name}-{number}", daemon=True
             ).start()
 
     def submit(self, function: Callable[[], Result]) -> asyncio.Future[Result]:
@@ -54,7 +55,7 @@ class Threads:
             if self._closed:
                 raise RuntimeError("The threads are closed.")
             if self._idle:
-                self._idle.pop().put((future, function))
+                heapq.heappop(self._idle)[1].put((future, function))
             else:
                 self._waiting.append((future, function))
         return future
@@ -63,26 +64,26 @@ class Threads:
         """Let each thread end once nothing waits. Does not wait for that."""
         with self._lock:
             self._closed = True
-            while self._idle:
-                self._idle.pop().put(None)
+            for _, queue in self._idle:
+                queue.put(None)
+            self._idle.clear()
 
-    def _work(self, core: int | None) -> None:
+    def _work(self, number: int, place: Sequence[int]) -> None:
         _give_way()
-        if core is not None:
-            _stay_on(core)
+        stay_on(place)
         mine: SimpleQueue[_Job | None] = SimpleQueue()
-        while job := self._next(mine) or mine.get():
+        while job := self._next(number, mine) or mine.get():
             _call(*job)
             del job  # an idle thread must not keep the last batch alive
 
-    def _next(self, mine: SimpleQueue[_Job | None]) -> _Job | None:
+    def _next(self, number: int, mine: SimpleQueue[_Job | None]) -> _Job | None:
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()
             if self._closed:
                 mine.put(None)
             else:
-                self._idle.append(mine)
+                heapq.heappush(self._idle, (number, mine))
             return None
 
 
@@ -97,14 +98,15 @@ def _give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, ours + _NICENESS))
 
 
-def _stay_on(core: int) -> None:
-    """Keep this thread on one core.
+def stay_on(cores: Sequence[int]) -> None:
+    """Keep the calling thread, and those that it starts, on some cores; on none means anywhere.
 
     A thread that has waited for the interpreter's lock is woken by who lets go of it, and often on
     the same core, where the other goes on: for a while two share one core and leave another idle.
     """
-    with contextlib.suppress(OSError):  # taken from the process meanwhile
-        os.sched_setaffinity(0, {core})
+    if cores:
+        with contextlib.suppress(OSError):  # taken from the process meanwhile
+            os.sched_setaffinity(0, cores)
 
 
 def _call(future: asyncio.Future[Result], function: Callable[[], Result]) -> None:

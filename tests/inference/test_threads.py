@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from app.inference.threads import Threads
+from tests.waiting import until
 
 
 async def test_result_and_error_come_back() -> None:
@@ -99,6 +100,7 @@ def test_thread_that_hangs_does_not_keep_the_process_alive() -> None:
     code = """
 import asyncio, threading
 from app.inference.threads import Threads
+from tests.waiting import until
 async def main():
     begun = threading.Event()
     Threads(1, "hung").submit(lambda: begun.set() or threading.Event().wait())
@@ -131,6 +133,20 @@ async def test_threads_stay_on_their_cores() -> None:
     threads.close()
     assert sorted(found) == sorted((core,) for core in [*ours, ours[0]])
     assert sorted(os.sched_getaffinity(0)) == ours
+
+
+async def test_the_first_idle_thread_gets_the_next_call() -> None:
+    threads = Threads(3, "test")
+    all_at_once = threading.Barrier(3)
+
+    def name() -> str:
+        return threading.current_thread().name
+
+    for _ in range(3):
+        await asyncio.gather(*(threads.submit(all_at_once.wait) for _ in range(3)))
+        await until(lambda: len(threads._idle) == 3)
+        assert await threads.submit(name) == "test-0"
+    threads.close()
 
 
 async def test_a_core_that_is_gone_does_no_harm() -> None:

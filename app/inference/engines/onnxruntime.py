@@ -1,5 +1,8 @@
 """The ONNX Runtime engine: `model.onnx` on the processor."""
 
+import os
+from collections.abc import Sequence
+
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -7,6 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from app.inference.bundle import ONNX_MODEL, Bundle, BundleError
 from app.inference.engine import Device, EngineError, EngineName, OutOfMemory
+from app.inference.threads import stay_on
 
 # What ONNX Runtime raises for a run that failed; none of them leaves the session unusable.
 _RUN_ERRORS = (
@@ -25,9 +29,14 @@ class OnnxRuntimeEngine:
     the thread that calls it, since dividing the work of a small network costs a third of the
     throughput. That takes two sessions: a session's number of threads is fixed.
 
+    Where the process has its cores to itself, the threads that help are kept off the first one, and
+    whoever runs there is helped. Woken on the core of the thread that waits for them, they would
+    make a run longer instead of shorter.
+
     Args:
         bundle: The bundle that holds the model.
         threads: Processor cores of a run that is alone.
+        cores: As many cores, if the process has them to itself.
 
     Raises:
         BundleError: The model is missing, cannot be loaded or does not fit the manifest.
@@ -36,17 +45,25 @@ class OnnxRuntimeEngine:
     name: EngineName = "onnxruntime"
     device: Device = "cpu"
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1, cores: Sequence[int] = ()) -> None:
         if bundle.onnx_model is None:
             raise BundleError(f"Bundle '{bundle.path}': 'model.onnx' is missing.")
         model = bundle.read(ONNX_MODEL)
         self.threads = threads
-        self._session = _open_session(bundle, model, threads)
-        self._beside = self._session if threads == 1 else _open_session(bundle, model, 1)
+        self._first = cores[0] if cores else None
+        self._beside = _open_session(bundle, model, 1)
+        self._session = self._beside
+        if threads > 1:
+            before = os.sched_getaffinity(0)
+            stay_on(cores[1:])  # and so will the threads that the session starts
+            try:
+                self._session = _open_session(bundle, model, threads, placed=bool(cores))
+            finally:
+                stay_on([*before])
 
     def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
-        session = self._session if alone else self._beside
+        session = self._session if alone and self._is_helped() else self._beside
         try:
             (probability,) = session.run(["probability"], {"image": images})
         except MemoryError as error:
@@ -62,11 +79,16 @@ class OnnxRuntimeEngine:
         """Free the sessions."""
         del self._session, self._beside
 
+    def _is_helped(self) -> bool:
+        return self._first is None or self._first in os.sched_getaffinity(0)
 
-def _open_session(bundle: Bundle, model: bytes, threads: int) -> ort.InferenceSession:
+
+def _open_session(
+    bundle: Bundle, model: bytes, threads: int, *, placed: bool = False
+) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(
-            model, _session_options(threads), providers=["CPUExecutionProvider"]
+            model, _session_options(threads, placed=placed), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
         reason = str(error).strip().splitlines()[0]
@@ -77,13 +99,15 @@ def _open_session(bundle: Bundle, model: bytes, threads: int) -> ort.InferenceSe
     return session
 
 
-def _session_options(threads: int) -> ort.SessionOptions:
+def _session_options(threads: int, *, placed: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that spin between runs burn a core while the service is idle.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that have cores of their own may spin, so that none has to be woken for an operation;
+    # but not between runs, where they would burn a core while the service is idle.
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(placed)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options

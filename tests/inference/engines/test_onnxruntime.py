@@ -1,5 +1,6 @@
 """The ONNX Runtime engine against the tiny model's formula, and against models that do not fit."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from app.inference import (
     load_bundle,
 )
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
+from app.inference.threads import stay_on
 from tests.bundles import tiny_onnx, tiny_probability, write_tiny_bundle
 
 
@@ -75,6 +77,49 @@ def test_a_run_beside_another_computes_in_its_own_thread(tiny: Bundle) -> None:
     del engine._session
     answer = engine.infer(images, alone=False)
     np.testing.assert_allclose(answer, tiny_probability(images), atol=1e-6)
+
+
+needs_two_cores = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="this process may use one core only"
+)
+
+
+def cores_of_threads() -> dict[int, set[int]]:
+    """The cores that each thread of this process may use."""
+    return {
+        int(task.name): set(os.sched_getaffinity(int(task.name)))
+        for task in Path("/proc/self/task").iterdir()
+    }
+
+
+@needs_two_cores
+def test_threads_that_help_stay_off_the_first_core(tiny: Bundle) -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    before = cores_of_threads()
+    engine = OnnxRuntimeEngine(tiny, len(ours), ours)
+    started = {task: cores for task, cores in cores_of_threads().items() if task not in before}
+    assert len(started) == len(ours) - 1
+    assert all(cores == set(ours[1:]) for cores in started.values())
+    assert sorted(os.sched_getaffinity(0)) == ours  # of who has made it
+    np.testing.assert_allclose(engine.infer(noise(1)), tiny_probability(noise(1)), atol=1e-6)
+
+
+@needs_two_cores
+@pytest.mark.parametrize("first", [True, False])
+def test_only_who_runs_on_the_first_core_is_helped(tiny: Bundle, first: bool) -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    engine = OnnxRuntimeEngine(tiny, len(ours), ours)
+    for kind in ("_session", "_beside"):
+        if (kind == "_session") is not first:
+            setattr(engine, kind, Failing(AssertionError(f"{kind} was asked")))
+
+    def work() -> Any:
+        stay_on(ours[:1] if first else ours[1:])
+        return engine.infer(noise(1))
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(work).result()
+    np.testing.assert_allclose(answer, tiny_probability(noise(1)), atol=1e-6)
 
 
 def test_batch_of_another_size_is_an_error_that_the_engine_survives(tiny: Bundle) -> None:
