@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from rich.table import Table
 
 from app.imaging import phantom
 from app.inference import Bundle, Engine, load_bundle
+from app.inference.cores import own_cores
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from app.inference.engines.tensorflow import TensorFlowEngine
+from app.inference.threads import stay_on
 from model_training.card import MODEL_TIME
 from model_training.publication import record
 
@@ -86,26 +89,33 @@ def measure(bundle: Bundle, baseline: Bundle, *, turns: int, threads: int) -> Mo
         turns: Of each, at least 1.
         threads: Cores that each may use.
     """
+    everywhere = sorted(os.sched_getaffinity(0))
+    ours = own_cores()
+    placed = ours if len(ours) == threads else []
     engines: tuple[Engine, Engine] = (
-        OnnxRuntimeEngine(bundle, threads),
+        OnnxRuntimeEngine(bundle, threads, placed),
         TensorFlowEngine(baseline, "cpu", threads),
     )
+    # As the service runs a lone image: in a thread that stays on the first core.
+    callers = placed[:1] or everywhere, everywhere
     images = [
         phantom(one.manifest.input_height, one.manifest.input_width)[0][None]
         for one in (bundle, baseline)
     ]
-    for engine, image in zip(engines, images, strict=True):
-        _time(engine, image, WARM_UP)
+    for engine, image, cores in zip(engines, images, callers, strict=True):
+        _time(engine, image, WARM_UP, cores)
     times = np.empty((2, turns, RUNS - 1))
     for turn in track(range(turns), "turns"):
         for place in (0, 1) if turn % 2 else (1, 0):
-            times[place, turn] = _time(engines[place], images[place], RUNS)[1:]
+            times[place, turn] = _time(engines[place], images[place], RUNS, callers[place])[1:]
+    stay_on(everywhere)
     for engine in engines:
         engine.close()
     return compare(times[0], times[1], threads)
 
 
-def _time(engine: Engine, image: NDArray[np.uint8], runs: int) -> list[float]:
+def _time(engine: Engine, image: NDArray[np.uint8], runs: int, cores: Sequence[int]) -> list[float]:
+    stay_on(cores)
     seconds = []
     for _ in range(runs):
         began = time.perf_counter()
