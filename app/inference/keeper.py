@@ -17,7 +17,7 @@ from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
 from app.inference.probe import PERIOD_SECONDS, probe_when_idle
-from app.inference.runner import Prepared, Runner, Work
+from app.inference.runner import Runner, Work
 from app.inference.tally import Tally
 from app.inference.threads import Threads
 
@@ -137,7 +137,6 @@ class Keeper:
         cores = available_cores()
         self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= cores
         runner = Runner(loaded.engine, how.slots, how.p99, own_cores() if self.slot_a_core else ())
-        await self._warm(runner, how.slots)
         batcher = Batcher(runner, buckets=how.buckets, slots=how.slots, tally=self._tally)
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
@@ -163,13 +162,6 @@ class Keeper:
             probe.cancel()
             await asyncio.gather(probe, return_exceptions=True)
             self.batcher = None
-
-    async def _warm(self, runner: Runner, slots: int) -> None:
-        """Run once in each thread, and twice alone, so that the first request finds them warm."""
-        work = Prepared(self._image)
-        await asyncio.gather(*(runner([work], 1) for _ in range(slots)))
-        for _ in range(2):
-            await runner([work], 1)
 
     def _enter(self, state: State, reason: str, **fields: object) -> None:
         self._state, self._reason = state, reason
