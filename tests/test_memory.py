@@ -33,8 +33,8 @@ class Info(ctypes.Structure):
 libc.mallinfo2.restype = Info
 libc.free(libc.malloc(20_000_000))
 before = libc.mallinfo2().hblkhd
-block = libc.malloc(10_000_000)
-mapped = libc.mallinfo2().hblkhd - before >= 10_000_000
+block = libc.malloc(18_000_000)
+mapped = libc.mallinfo2().hblkhd - before >= 18_000_000
 libc.free(block)
 
 ready, done = threading.Barrier(9), threading.Event()

@@ -185,8 +185,8 @@ def test_a_record_is_loaded_from_its_bytes(frames: tuple[Frame, ...]) -> None:
 
 def test_frames_may_be_cut_to_their_field_of_view(tmp_path: Path) -> None:
     image, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
-    inner, polyp = picture(4, 40, 50)
-    image[10:50, 20:70], mask[10:50, 20:70] = np.maximum(inner, 30), polyp
+    inner, polyp = picture(4, 40, 48)
+    image[8:48, 16:64], mask[8:48, 16:64] = np.maximum(inner, 30), polyp
     save(tmp_path / "image.png", image)
     save(tmp_path / "mask.png", mask)
     frame = Frame("kvasir-seg", "a", tmp_path / "image.png", tmp_path / "mask.png", "kvasir-seg/a")

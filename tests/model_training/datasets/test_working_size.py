@@ -51,8 +51,8 @@ def test_the_image_goes_through_the_one_resize() -> None:
 
 def test_both_are_cut_to_the_field_of_view_of_the_image() -> None:
     image, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
-    inner, polyp = picture(4, 40, 50)
-    image[10:50, 20:70], mask[10:50, 20:70] = np.maximum(inner, 30), polyp
+    inner, polyp = picture(4, 40, 48)
+    image[8:48, 16:64], mask[8:48, 16:64] = np.maximum(inner, 30), polyp
     cut = working_size(image, mask, 16, 24, cropped=True)
     np.testing.assert_equal(cut, working_size(np.maximum(inner, 30), polyp, 16, 24))
     assert not np.array_equal(cut[1], working_size(image, mask, 16, 24)[1])

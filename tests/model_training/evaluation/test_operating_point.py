@@ -96,9 +96,9 @@ def test_the_network_sees_its_own_size_and_figures_are_at_source_size(tmp_path: 
 
 
 def test_a_border_makes_no_difference_to_a_network_that_does_not_see_it(tmp_path: Path) -> None:
-    image, mask = draw(3, 60, 80)
+    image, mask = draw(3, 64, 80)
     wide, target = np.zeros((90, 100, 3), np.uint8), np.zeros((90, 100), np.uint8)
-    wide[20:80, 5:85], target[20:80, 5:85] = image, mask
+    wide[16:80, 8:88], target[16:80, 8:88] = image, mask
     plain, bordered = (
         Frame(
             "drawn",
