@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,14 +11,6 @@ from app.telemetry.record import Record
 from tests.api.conftest import Client
 from tests.api.test_gate import full
 from tests.waiting import until
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

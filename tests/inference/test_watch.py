@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import weakref
 
 import pytest
@@ -78,6 +77,7 @@ def test_run_that_never_starts_is_waited_for() -> None:
     assert run(main()) == pytest.approx(100)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_nothing_is_left_for_the_garbage_collector() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -89,13 +89,10 @@ def test_nothing_is_left_for_the_garbage_collector() -> None:
         del state
         assert gone() is None
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_nothing_is_left_of_a_run_that_hung() -> None:
     async def main() -> None:
         state = started()
@@ -106,11 +103,7 @@ def test_nothing_is_left_of_a_run_that_hung() -> None:
         await settle()  # the loop lets go of the call that got us here
         assert gone() is None
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
 def test_late_alarm_after_the_process_slept_proves_nothing() -> None:
