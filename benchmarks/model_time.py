@@ -91,13 +91,12 @@ def measure(bundle: Bundle, baseline: Bundle, *, turns: int, threads: int) -> Mo
     """
     everywhere = sorted(os.sched_getaffinity(0))
     ours = own_cores()
-    placed = ours if len(ours) == threads else []
     engines: tuple[Engine, Engine] = (
-        OnnxRuntimeEngine(bundle, threads, placed),
+        OnnxRuntimeEngine(bundle, threads, ours),
         TensorFlowEngine(baseline, "cpu", threads),
     )
     # As the service runs a lone image: in a thread that stays on the first core.
-    callers = placed[:1] or everywhere, everywhere
+    callers = (ours[:1] if len(ours) == threads else everywhere), everywhere
     images = [
         phantom(one.manifest.input_height, one.manifest.input_width)[0][None]
         for one in (bundle, baseline)

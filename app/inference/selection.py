@@ -102,9 +102,7 @@ def load_engine(bundle: Bundle, choice: Choice, threads: int | None = None) -> S
     if choice.engine == "onnxruntime":
         from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 
-        cores = own_cores()
-        placed = cores if len(cores) == threads else []
-        return Selection(OnnxRuntimeEngine(bundle, threads, placed), choice.reason)
+        return Selection(OnnxRuntimeEngine(bundle, threads, own_cores()), choice.reason)
     from app.inference.engines.tensorflow import NoTensorFlowGpu, TensorFlowEngine
 
     try:

@@ -36,7 +36,7 @@ class OnnxRuntimeEngine:
     Args:
         bundle: The bundle that holds the model.
         threads: Processor cores of a run that is alone.
-        cores: As many cores, if the process has them to itself.
+        cores: Those that the process has to itself; they count if they are as many as the threads.
 
     Raises:
         BundleError: The model is missing, cannot be loaded or does not fit the manifest.
@@ -50,14 +50,15 @@ class OnnxRuntimeEngine:
             raise BundleError(f"Bundle '{bundle.path}': 'model.onnx' is missing.")
         model = bundle.read(ONNX_MODEL)
         self.threads = threads
-        self._first = cores[0] if cores else None
+        placed = len(cores) == threads
+        self._first = cores[0] if placed else None
         self._beside = _open_session(bundle, model, 1)
         self._session = self._beside
         if threads > 1:
             before = os.sched_getaffinity(0)
-            stay_on(cores[1:])  # and so will the threads that the session starts
+            stay_on(cores[1:] if placed else ())  # and so will the threads of the session
             try:
-                self._session = _open_session(bundle, model, threads, placed=bool(cores))
+                self._session = _open_session(bundle, model, threads, placed=placed)
             finally:
                 stay_on([*before])
 
