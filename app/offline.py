@@ -12,6 +12,7 @@ from app.api.negotiation import Format
 from app.api.render import finding
 from app.imaging import (
     ImageError,
+    decode,
     render_overlay,
     render_png,
     render_probability,
@@ -108,7 +109,7 @@ def _predict(
     max_pixels: int,
 ) -> bytes:
     manifest = bundle.manifest
-    image, probability = predict_image(engine, manifest, data, max_pixels=max_pixels)
+    view, probability = predict_image(engine, manifest, data, max_pixels=max_pixels)
     if answer is Format.PROBABILITY:
         return render_probability(probability)
     found = segment(
@@ -117,8 +118,8 @@ def _predict(
         min_area=manifest.min_area,
     )
     if answer is Format.OVERLAY:
-        return render_overlay(image.pixels, found.mask)
+        return render_overlay(decode(data).pixels, found.mask)
     if answer is Format.JSON:
-        document = finding(found, image.header, model=model_id(bundle))
+        document = finding(found, view.header, model=model_id(bundle))
         return document.model_dump_json(indent=2).encode() + b"\n"
     return render_png(found.mask)

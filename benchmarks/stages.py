@@ -51,9 +51,10 @@ def stages(
     """Return every stage of a picture of some size, ready to run."""
     height, width = SIZES[size]
     data = jpeg(height, width)
-    pixels = decode(data).pixels
-    view = field_of_view(pixels)
-    small = resize(view.crop(pixels), *side)[np.newaxis]
+    image = decode(data, enough=side)
+    pixels, shrink = image.pixels, image.shrink
+    field = field_of_view(pixels, shrink)
+    small = resize(field.crop(pixels, shrink), *side)[np.newaxis]
     answer = engine.infer(small)
     # The drawn polyp with a soft edge: what the model says about a drawing does not matter here.
     _, truth = phantom(*side)
@@ -63,9 +64,9 @@ def stages(
     counts = encode_rle(mask)
     return {
         "header": lambda: read_header(data),
-        "decode, header included": lambda: decode(data),
-        "field of view": lambda: field_of_view(pixels),
-        "crop and resize": lambda: resize(view.crop(pixels), *side),
+        "decode, header included": lambda: decode(data, enough=side),
+        "field of view": lambda: field_of_view(pixels, shrink),
+        "crop and resize": lambda: resize(field.crop(pixels, shrink), *side),
         "engine, one thread": lambda: engine.infer(small),
         "check of the answer": lambda: check_probability(answer, answer.shape),
         "upsample": lambda: upsample(soft, height, width),
@@ -74,7 +75,7 @@ def stages(
         "RLE": lambda: encode_rle(mask),
         "RLE, compressed": lambda: compress_rle(counts),
         "PNG of the probability": lambda: render_probability(probability),
-        "PNG of the overlay": lambda: render_overlay(pixels, mask),
+        "PNG of the overlay": lambda: render_overlay(decode(data).pixels, mask),
     }
 
 

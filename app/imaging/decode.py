@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -22,21 +23,34 @@ from app.imaging.header import Header, open_image
 # OpenCV logs every damaged file to stderr, between the lines of whoever runs it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+# "Grayscale" stands for the bit of the factor alone; what has "color" in its name means BGR, too.
+_SHRINK: Final = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """A decoded image.
 
     Attributes:
-        pixels: RGB, uint8 `[height, width, 3]`, C-contiguous, orientation applied.
-        header: What the header said; its size is the size of `pixels`.
+        pixels: RGB, uint8 `[height / shrink, width / shrink, 3]`, C-contiguous, orientation
+            applied.
+        header: What the header said.
+        shrink: The source is so many times as high and as wide as `pixels`: 1, 2, 4 or 8.
     """
 
     pixels: NDArray[np.uint8]
     header: Header
+    shrink: int = 1
 
 
-def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
+def decode(
+    data: bytes, *, max_pixels: int | None = None, enough: tuple[int, int] | None = None
+) -> Image:
     """Decodes one still image.
 
     EXIF orientation is applied, 16-bit samples are scaled to 8, transparent pixels are composited
@@ -47,6 +61,9 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
         data: A whole PNG, JPEG, TIFF, BMP or WebP file. Only its bytes tell which.
         max_pixels: The largest accepted `width * height`, checked before decoding; `None` for no
             limit.
+        enough: Height and width above which more pixels are of no use. A JPEG whose sides can be
+            halved is decoded at half, a quarter or an eighth of its size then, as long as it is no
+            smaller: from the lower frequencies of each block (ITU-T T.81), in half of the time.
 
     Returns:
         The pixels and the header.
@@ -57,20 +74,33 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
         TooManyPixels: More than `max_pixels`, or than 1,000,000 a side.
     """
     header, image = open_image(data, max_pixels=max_pixels)
+    shrink = _shrink(header, enough) if enough and header.format == "JPEG" else 1
     try:
-        pixels = _decode_opencv(data, image) if _is_for_opencv(image) else _decode_pillow(image)
+        pixels = (
+            _decode_opencv(data, image, shrink) if _is_for_opencv(image) else _decode_pillow(image)
+        )
     except (UndecodableImage, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - Pillow raises a dozen kinds, warnings among them
         if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
             raise MemoryError from None
         pixels = None
-    if pixels is None or pixels.shape[:2] != (image.height, image.width):
+    if pixels is None or pixels.shape[:2] != (image.height // shrink, image.width // shrink):
         # Raised out here, so that no traceback carries a library's words, which quote the input.
         raise UndecodableImage(f"The {header.format} is truncated, damaged, or of an unknown kind.")
     if header.format != "TIFF":  # Pillow has done that
         pixels = _orient(pixels, header.orientation)
-    return Image(np.ascontiguousarray(pixels), header)
+    return Image(np.ascontiguousarray(pixels), header, shrink)
+
+
+def _shrink(header: Header, enough: tuple[int, int]) -> int:
+    """Return by how much an image may be made smaller, without a rest and no smaller than that."""
+    sides = (header.height, header.width)
+    whole = (n for n in _SHRINK if not any(side % n for side in sides))
+    return max(
+        (n for n in whole if all(s >= n * least for s, least in zip(sides, enough, strict=True))),
+        default=1,
+    )
 
 
 def _is_for_opencv(image: ImageFile) -> bool:
@@ -90,10 +120,10 @@ def _is_for_opencv(image: ImageFile) -> bool:
             return False
 
 
-def _decode_opencv(data: bytes, image: ImageFile) -> NDArray[np.uint8] | None:
+def _decode_opencv(data: bytes, image: ImageFile, shrink: int) -> NDArray[np.uint8] | None:
     encoded = np.frombuffer(data, np.uint8)
     if not image.has_transparency_data:
-        colour = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        colour = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _SHRINK[shrink]
         return cv2.imdecode(encoded, colour)
     # The colour flag would drop alpha, and uncover what it hides.
     samples = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)

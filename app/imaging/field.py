@@ -17,12 +17,13 @@ _LEAST: Final = 0.25
 _SAMPLES: Final = 96
 """About so many rows and columns are looked at."""
 _GRID: Final = 8
-"""A field begins and ends on multiples of this, or with the frame: so it can be halved thrice."""
+"""A field begins and ends on multiples of this, or with the frame: so it can be halved thrice, and
+cut out of a picture that was decoded at an eighth of its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A rectangle of a frame.
+    """A rectangle of a frame, in source pixels.
 
     Attributes:
         top: First row.
@@ -36,9 +37,13 @@ class Field:
     height: int
     width: int
 
-    def crop(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a view of this part of `[H, W, ...]`."""
-        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+    def crop(self, pixels: NDArray[np.uint8], shrink: int = 1) -> NDArray[np.uint8]:
+        """Return a view of this part of `[H / shrink, W / shrink, ...]`."""
+        top, left = self.top // shrink, self.left // shrink
+        return pixels[
+            top : top + self.height // shrink,
+            left : left + self.width // shrink,
+        ]
 
     def place(self, part: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
         """Put what is known of this part into a frame that is 0 elsewhere.
@@ -58,7 +63,7 @@ class Field:
         return whole
 
 
-def field_of_view(pixels: NDArray[np.uint8]) -> Field:
+def field_of_view(pixels: NDArray[np.uint8], shrink: int = 1) -> Field:
     """Find the rectangle around what is not black at the edges of a frame.
 
     Video processors put a black border of their own around the picture; without it a polyp is as
@@ -66,22 +71,23 @@ def field_of_view(pixels: NDArray[np.uint8]) -> Field:
     belongs to the rectangle.
 
     Args:
-        pixels: uint8 `[H, W, 3]`.
+        pixels: uint8 `[H / shrink, W / shrink, 3]`.
+        shrink: By how much both sides were divided, without a rest: 1, 2, 4 or 8.
 
     Returns:
-        The rectangle; the whole frame where little of it is lit.
+        The rectangle, in source pixels; the whole frame where little of it is lit.
     """
     height, width = pixels.shape[:2]
     down, across = (max(1, side // _SAMPLES) for side in (height, width))
     red, green, blue = np.moveaxis(pixels[::down, ::across], 2, 0) > _BLACK
     lit = red | green | blue  # a tenth of the time of `any`
-    top, rows = _extent(lit.mean(axis=1), down, height)
-    left, columns = _extent(lit.mean(axis=0), across, width)
+    top, rows = _extent(lit.mean(axis=1), down * shrink, height * shrink)
+    left, columns = _extent(lit.mean(axis=0), across * shrink, width * shrink)
     return Field(top, left, rows, columns)
 
 
 def _extent(shares: NDArray[np.float64], step: int, side: int) -> tuple[int, int]:
-    """Return where the lit part of an axis begins and how long it is."""
+    """Return where the lit part of an axis begins and how long it is, in source pixels."""
     lit = np.flatnonzero(shares > _LIT_SHARE)
     if lit.size == 0:
         return 0, side

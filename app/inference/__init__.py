@@ -20,7 +20,7 @@ from app.inference.errors import (
     StartError,
 )
 from app.inference.health import Health, State
-from app.inference.pipeline import at_source, predict_image, view
+from app.inference.pipeline import View, at_source, predict_image
 from app.inference.prediction import Prediction
 from app.inference.predictor import Predictor, Slot
 from app.inference.selection import (
@@ -56,6 +56,7 @@ __all__ = [
     "StartError",
     "State",
     "TrainingRun",
+    "View",
     "at_source",
     "choose_engine",
     "hash_files",
@@ -63,5 +64,4 @@ __all__ = [
     "load_engine",
     "predict_image",
     "select_engine",
-    "view",
 ]

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Field, Header, decode
+from app.imaging import Field, Header
 from app.inference.bundle import Manifest
 from app.inference.errors import CallerLeft
-from app.inference.pipeline import prepare, view
+from app.inference.pipeline import look
 from app.inference.prediction import Prediction
 from app.inference.runner import Inferred
 
@@ -40,7 +40,7 @@ class Picture(Generic[Result]):
     came: float = field(default_factory=time.perf_counter)
     left: bool = False
     _header: Header = field(init=False)
-    _view: Field = field(init=False)
+    _field: Field = field(init=False)
     _pixels: NDArray[np.uint8] | None = field(init=False, default=None)
     _decoding: float = field(init=False)
 
@@ -54,10 +54,8 @@ class Picture(Generic[Result]):
         self._check_caller()
         if self._pixels is None:
             began = time.perf_counter()
-            image = decode(self.data, max_pixels=self.max_pixels)
-            self._header, self._view = image.header, view(image, self.manifest)
-            self._pixels = prepare(image, self.manifest, self._view)
-            del image  # to give so much memory back takes a while, which is part of the decoding
+            view = look(self.data, self.manifest, max_pixels=self.max_pixels)
+            self._header, self._field, self._pixels = view.header, view.field, view.pixels
             self._decoding = time.perf_counter() - began
             self._check_caller()
         return self._pixels
@@ -76,7 +74,7 @@ class Picture(Generic[Result]):
             header=self._header,
             data=self.data,
             small=inferred.probability,
-            view=self._view,
+            view=self._field,
             threshold=self.threshold,
             min_area=self.manifest.min_area,
             timings_ms={

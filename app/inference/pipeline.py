@@ -1,23 +1,58 @@
 """The way of one image through the model: bytes, decode, crop, resize, engine, source size."""
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Field, Image, decode, field_of_view, resize, upsample
+from app.imaging import Field, Header, decode, field_of_view, resize, upsample
 from app.inference.bundle import Manifest
 from app.inference.engine import Engine
 
+# Of the input's height and width: so many rows and columns a part of a small decoding must have.
+_FINE_ENOUGH: Final = 0.75
 
-def view(image: Image, manifest: Manifest) -> Field:
-    """Return the part of an image that the model looks at."""
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the model sees of an image.
+
+    Attributes:
+        header: Header of the image.
+        field: The part of it that the model looks at.
+        pixels: The input of the model, uint8 `[h, w, 3]`.
+    """
+
+    header: Header
+    field: Field
+    pixels: NDArray[np.uint8]
+
+
+def look(data: bytes, manifest: Manifest, *, max_pixels: int | None = None) -> View:
+    """Decode, crop and resize an image.
+
+    A JPEG that has more pixels than the model takes is decoded at a part of its size, unless little
+    would be left of its field of view.
+
+    Args:
+        data: An encoded image.
+        manifest: Of the model.
+        max_pixels: Refuse images with more pixels, before decoding.
+
+    Raises:
+        ImageError: The image cannot be decoded or is refused.
+    """
+    height, width = manifest.input_height, manifest.input_width
+    image = decode(data, max_pixels=max_pixels, enough=(height, width))
+    header, shrink = image.header, image.shrink
+    field = Field(0, 0, header.height, header.width)
     if manifest.cropped:
-        return field_of_view(image.pixels)
-    return Field(0, 0, image.header.height, image.header.width)
-
-
-def prepare(image: Image, manifest: Manifest, field: Field) -> NDArray[np.uint8]:
-    """Return the input of the model for that part of an image, uint8 `[h, w, 3]`."""
-    return resize(field.crop(image.pixels), manifest.input_height, manifest.input_width)
+        field = field_of_view(image.pixels, shrink)
+        fine = _FINE_ENOUGH * shrink
+        if shrink > 1 and (field.height < fine * height or field.width < fine * width):
+            image = decode(data, max_pixels=max_pixels)
+    return View(header, field, resize(field.crop(image.pixels, image.shrink), height, width))
 
 
 def at_source(
@@ -39,7 +74,7 @@ def at_source(
 
 def predict_image(
     engine: Engine, manifest: Manifest, data: bytes, *, max_pixels: int | None = None
-) -> tuple[Image, NDArray[np.float32]]:
+) -> tuple[View, NDArray[np.float32]]:
     """Take one image through decode, crop, resize, engine and back to source size.
 
     The service does the same in the same order; only the engine call is shared between requests.
@@ -51,13 +86,12 @@ def predict_image(
         max_pixels: Refuse images with more pixels, before decoding.
 
     Returns:
-        The decoded image and its probability map, float32 `[H, W]` in [0, 1] at source size.
+        What the model saw, and the probability map, float32 `[H, W]` in [0, 1] at source size.
 
     Raises:
         ImageError: The image cannot be decoded or is refused.
         EngineError: The run failed.
     """
-    image = decode(data, max_pixels=max_pixels)
-    field = view(image, manifest)
-    (probability,) = engine.infer(prepare(image, manifest, field)[np.newaxis])
-    return image, at_source(probability, field, image.header.height, image.header.width)
+    view = look(data, manifest, max_pixels=max_pixels)
+    (probability,) = engine.infer(view.pixels[np.newaxis])
+    return view, at_source(probability, view.field, view.header.height, view.header.width)

@@ -8,7 +8,7 @@ from model_training.datasets.frame import Frame
 from model_training.datasets.kvasir import read_kvasir
 from model_training.datasets.negatives import read_negatives
 from model_training.datasets.reading import DatasetError, Fault, MissingDataset, Reading, Verify
-from model_training.datasets.working_size import working_size
+from model_training.datasets.working_size import working_mask, working_size
 
 __all__ = [
     "DatasetError",
@@ -24,5 +24,6 @@ __all__ = [
     "read_kvasir",
     "read_negatives",
     "require_sound",
+    "working_mask",
     "working_size",
 ]

@@ -31,5 +31,19 @@ def working_size(
     if cropped:
         field = field_of_view(image)
         image, mask = field.crop(image), field.crop(mask)
+    return resize(image, height, width), working_mask(mask, height, width)
+
+
+def working_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Bring a mask, or the part of it that the network sees, to the working size.
+
+    Args:
+        mask: uint8 `[H, W]`, 0 or 255.
+        height: Rows wanted.
+        width: Columns wanted.
+
+    Returns:
+        uint8 `[height, width]`, 0 or 255: 255 where most of a pixel is covered.
+    """
     grey = resize(mask, height, width)
-    return resize(image, height, width), np.where(grey > MASK_LEVEL, np.uint8(255), np.uint8(0))
+    return np.where(grey > MASK_LEVEL, np.uint8(255), np.uint8(0))

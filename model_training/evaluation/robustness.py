@@ -48,7 +48,7 @@ def perturbed_merit(
     merits = {}
     for name, perturb in perturbations.items():
         image, truth = perturb(pixels, mask)
-        _, probability = predict_image(engine, manifest, _bitmap(image))
+        _, probability = predict_image(engine, manifest, bitmap(image))
         found = confusion(segment(probability, THRESHOLD, min_area=manifest.min_area).mask, truth)
         if frame.mask is None:
             merits[name] = float(found.predicted > FALSE_ALARM_FRACTION * truth.size)
@@ -103,7 +103,7 @@ def _dice(
     )
 
 
-def _bitmap(image: NDArray[np.uint8]) -> bytes:
+def bitmap(image: NDArray[np.uint8]) -> bytes:
     """Encode an image without loss, so that it takes the way of a request."""
     _, data = cv2.imencode(".bmp", image[..., ::-1])
     return data.tobytes()

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from app.imaging import Field, ImageError, compress_rle, encode_rle, segment
-from app.inference import Engine, Manifest, at_source, predict_image, view
-from model_training.datasets import DatasetError, Frame, working_size
+from app.inference import Engine, Manifest, at_source, predict_image
+from model_training.datasets import DatasetError, Frame, working_mask
 from model_training.evaluation.calibration import bin_pixels
 from model_training.evaluation.metrics import (
     Confusion,
@@ -108,7 +108,7 @@ def score_frame(
     """
     tap = Tap(engine)
     try:
-        image, probability = predict_image(tap, manifest, frame.image.read_bytes())
+        view, probability = predict_image(tap, manifest, frame.image.read_bytes())
         truth = frame.read_mask()
     except (ImageError, OSError) as error:
         raise DatasetError(f"{frame.key}: {error}") from error
@@ -122,8 +122,7 @@ def score_frame(
     if manifest.threshold != THRESHOLD:
         operating = segment(probability, manifest.threshold, min_area=manifest.min_area)
     small = tap.probability[0]
-    field = view(image, manifest)
-    _, small_truth = working_size(image.pixels, truth, *small.shape, cropped=manifest.cropped)
+    small_truth = working_mask(view.field.crop(truth), *small.shape)
     return FrameScore(
         key=frame.key,
         sequence=frame.sequence,
@@ -134,7 +133,7 @@ def score_frame(
         operating=confusion(operating.mask, truth),
         mean_absolute_error=mean_absolute_error(probability, truth),
         threshold_mean_dice=threshold_mean_dice(
-            at_source(untempered(small, manifest.temperature), field, *truth.shape), truth
+            at_source(untempered(small, manifest.temperature), view.field, *truth.shape), truth
         ),
         score=at_half.score,
         input_mask=confusion((small >= THRESHOLD).astype(np.uint8), small_truth),
@@ -144,7 +143,7 @@ def score_frame(
         shard=(
             None
             if shard_image is None
-            else _score_shard(engine, manifest, shard_image, field, truth)
+            else _score_shard(engine, manifest, shard_image, view.field, truth)
         ),
     )
 

@@ -451,3 +451,63 @@ def test_no_memory_is_no_fault_of_the_image(
     monkeypatch.setattr(TiffImageFile, "load", load)
     with pytest.raises(MemoryError):
         decode(encoded)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("height", "width", "enough", "shrink"),
+    [
+        (96, 128, (48, 64), 2),
+        (96, 128, (49, 64), 1),
+        (96, 128, (24, 64), 2),
+        (96, 128, (24, 32), 4),
+        (96, 128, (1, 1), 8),
+        (98, 130, (16, 16), 2),
+        (97, 128, (16, 16), 1),
+    ],
+)
+def test_a_jpeg_is_made_as_small_as_is_enough(
+    height: int, width: int, enough: tuple[int, int], shrink: int, orientation: int
+) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = encode(phantom(height, width)[0], "JPEG", quality=95, subsampling=0, exif=exif)
+    image = decode(data, enough=enough[::-1] if orientation == 6 else enough)
+    whole = decode(data)
+    assert (image.shrink, whole.shrink) == (shrink, 1)
+    assert image.header == whole.header
+    assert whole.pixels.shape[:2] == (whole.header.height, whole.header.width)
+    assert _apart_on_average(image.pixels, _averaged(whole.pixels, shrink)) < 2
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_grey_or_printed_jpeg_is_made_small_as_well(mode: str) -> None:
+    data = encode(Pillow.fromarray(phantom(96, 128)[0]).convert(mode), "JPEG", quality=95)
+    small, whole = decode(data, enough=(48, 64)), decode(data)
+    assert small.shrink == 2
+    assert _apart_on_average(small.pixels, _averaged(whole.pixels, 2)) < 3
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_no_other_format_is_made_small(form: str) -> None:
+    image = decode(encode(phantom(96, 128)[0], form), enough=(8, 8))
+    assert (image.shrink, image.pixels.shape) == (1, (96, 128, 3))
+
+
+def test_a_truncated_jpeg_is_refused_at_any_size() -> None:
+    data = encode(phantom(96, 128)[0], "JPEG")
+    for length in (len(data) // 2, len(data) - 20):
+        for enough in (None, (48, 64)):
+            with pytest.raises(UndecodableImage):
+                decode(data[:length], enough=enough)
+
+
+def _averaged(pixels: NDArray[np.uint8], shrink: int) -> NDArray[np.float64]:
+    rows, columns = pixels.shape[0] // shrink, pixels.shape[1] // shrink
+    blocks = pixels.reshape(rows, shrink, columns, shrink, 3)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float64)
+
+
+def _apart_on_average(pixels: NDArray[np.uint8], expected: NDArray[np.float64]) -> float:
+    assert pixels.shape == expected.shape
+    return float(np.abs(pixels - expected).mean())

@@ -91,3 +91,28 @@ def test_what_is_placed_lies_where_it_was_cropped() -> None:
     np.testing.assert_array_equal(whole[10:40, 20:60], part)
     assert whole.sum() == pytest.approx(part.sum())
     assert Field(0, 0, 30, 40).place(part, 30, 40) is part
+
+
+@pytest.mark.parametrize("shrink", [2, 4, 8])
+@given(data=st.data())
+def test_a_smaller_picture_has_the_same_field(shrink: int, data: st.DataObject) -> None:
+    # Borders on the grid: each pixel of the smaller picture is all lit or all dark.
+    rows, columns = (GRID * data.draw(st.integers(8, 60)) for _ in range(2))
+    top, bottom, left, right = (GRID * data.draw(st.integers(0, 12)) for _ in range(4))
+    pixels = framed(np.full((rows, columns, 3), 200, np.uint8), top, left, bottom, right)
+    small = pixels[::shrink, ::shrink]
+    found, whole = field_of_view(small, shrink), field_of_view(pixels)
+    step = max(shrink, max(pixels.shape[:2]) // 96)
+    for one, other in (
+        (found.top, whole.top),
+        (found.left, whole.left),
+        (found.top + found.height, whole.top + whole.height),
+        (found.left + found.width, whole.left + whole.width),
+    ):
+        assert abs(one - other) < step + GRID
+        assert one % GRID == 0
+    part = found.crop(small, shrink)
+    np.testing.assert_array_equal(part, found.crop(pixels)[::shrink, ::shrink])
+    assert found.top <= top
+    assert found.left <= left
+    assert (part > 24).any(axis=2).sum() == rows * columns // shrink**2

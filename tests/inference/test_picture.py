@@ -5,10 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from app.imaging import Image, decode, phantom, render_overlay
-from app.inference import Bundle, Prediction
+from app.imaging import phantom, render_overlay
+from app.inference import Bundle, Manifest, Prediction, View
 from app.inference.errors import CallerLeft
 from app.inference.picture import Picture
+from app.inference.pipeline import look
 from app.inference.runner import Inferred
 
 
@@ -43,11 +44,11 @@ def test_who_leaves_during_the_decoding_is_not_run(
 ) -> None:
     one = picture(tiny, 0.0)
 
-    def leave_and_decode(data: bytes, max_pixels: int | None) -> Image:
+    def leave_and_look(data: bytes, manifest: Manifest, *, max_pixels: int | None) -> View:
         one.left = True
-        return decode(data, max_pixels=max_pixels)
+        return look(data, manifest, max_pixels=max_pixels)
 
-    monkeypatch.setattr("app.inference.picture.decode", leave_and_decode)
+    monkeypatch.setattr("app.inference.picture.look", leave_and_look)
     with pytest.raises(CallerLeft):
         one.prepare()
 

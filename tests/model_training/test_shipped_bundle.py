@@ -6,6 +6,9 @@ import numpy as np
 
 from app.imaging import phantom, resize
 from app.inference import load_bundle
+from app.inference.engines.onnxruntime import OnnxRuntimeEngine
+from benchmarks.shrink import agreements
+from model_training.datasets import read_kvasir
 from model_training.export import compare_engines
 
 ROOT = Path(__file__).parents[2]
@@ -33,3 +36,18 @@ def test_it_says_where_it_comes_from() -> None:
     assert manifest.training.train_frames
     assert not set(manifest.training.train_frames) & set(manifest.training.validation_frames)
     assert manifest.metrics
+
+
+def test_masks_stay_what_they_are_when_large_frames_are_decoded_at_half_their_size(
+    data: Path,
+) -> None:
+    bundle = load_bundle(ROOT / "models" / "polyp-unet")
+    engine = OnnxRuntimeEngine(bundle, threads=1)
+    frames = read_kvasir(data / "kvasir_seg", verify="headers").frames[::20]
+
+    between = [one.between for one in agreements(engine, bundle.manifest, frames)]
+
+    assert len(between) > 10
+    assert np.mean(between) > 0.995
+    assert min(between) > 0.95
+    assert min(between) < 1, "the same pixels were compared with themselves"
