@@ -8,7 +8,7 @@ from app.imaging import phantom, render_overlay, render_png, segment
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
-from app.inference.measurement import Measurement, better, buckets_for, measure
+from app.inference.measurement import Measurement, better, buckets_for, measure, time_alone
 from app.inference.pipeline import predict_image
 from app.inference.selection import Choice, load_engine
 
@@ -55,13 +55,19 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
     slots = cores if engine.name == "onnxruntime" else 1
     places = own_cores() if slots > 1 else []
-    best = measure(engine, image, buckets=buckets, slots=slots, cores=places)
+    engines = [engine]
     if slots > 1:
-        single, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
-        other = measure(single, image, buckets=buckets, slots=slots, cores=places)
-        if better([best, other]) is other:
-            engine, single, best = single, engine, other
-        single.close()
+        engines += load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)[:1]
+    ways = [
+        measure(one, image, lone=lone, buckets=buckets, slots=slots, cores=places)
+        for one, lone in zip(engines, time_alone(engines, image, cores=places), strict=True)
+    ]
+    best = better(ways)
+    for one, way in zip(engines, ways, strict=True):
+        if way is best:
+            engine = one
+        else:
+            one.close()
     # What is loaded stays. Left to the garbage collector, it would be walked through every few
     # seconds under load, which stops everything for a tenth of a second.
     gc.unfreeze()

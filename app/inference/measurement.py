@@ -18,6 +18,8 @@ SAME = 0.10
 CPU_BUCKETS: dict[EngineName, tuple[int, ...]] = {"onnxruntime": (1,), "tensorflow": (1, 2)}
 GPU_BUCKETS = (1, 4, 16, 64)
 _LEAST_RUNS, _MOST_RUNS = 3, 20
+# A lone request comes when nobody computes: helping threads sleep, and cores rest.
+_REST_SECONDS = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,59 @@ def buckets_for(name: EngineName, device: Device, max_batch: int | None = None) 
     return (*(size for size in sizes if size < max_batch), max_batch)
 
 
+def time_alone(
+    engines: Sequence[Engine],
+    image: NDArray[np.uint8],
+    *,
+    cores: Sequence[int] = (),
+    seconds: float = 0.25,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Time a run of one image while nothing else runs. Blocking.
+
+    The engines take turns, so that what else the machine does meets all of them.
+
+    Args:
+        engines: Loaded engines.
+        image: uint8 `[h, w, 3]`.
+        cores: Where the thread that asks will stay: on the first.
+        seconds: How long to time, at least 3 and at most 20 runs of each.
+        clock: What time is measured with.
+
+    Returns:
+        Seconds for each engine, see `Measurement.lone`.
+
+    Raises:
+        EngineError: An engine cannot run a single image, or gives no probabilities.
+    """
+    batch = pad([image], 1)
+    for engine in engines:
+        _warm(engine, batch)
+
+    def run(engine: Engine) -> float:
+        time.sleep(_REST_SECONDS)
+        began = clock()
+        engine.infer(batch)
+        return clock() - began
+
+    def work() -> list[list[float]]:
+        stay_on(cores[:1])
+        turns = [[run(engine) for engine in engines] for _ in range(_LEAST_RUNS)]
+        until = clock() + seconds
+        while len(turns) < _MOST_RUNS and clock() < until:
+            turns.append([run(engine) for engine in engines])
+        return turns
+
+    with ThreadPoolExecutor(1) as thread:
+        turns = thread.submit(work).result()
+    return [float(np.percentile(runs, 25)) for runs in zip(*turns, strict=True)]
+
+
 def measure(
     engine: Engine,
     image: NDArray[np.uint8],
     *,
+    lone: float,
     buckets: Sequence[int],
     slots: int = 1,
     cores: Sequence[int] = (),
@@ -88,6 +139,7 @@ def measure(
     Args:
         engine: A loaded engine.
         image: uint8 `[h, w, 3]`, an image as the engine will see them.
+        lone: Seconds of a lone run, as `time_alone` says.
         buckets: Batch sizes to try, rising.
         slots: Batches to run at once.
         cores: Where the threads of the slots will stay.
@@ -97,7 +149,6 @@ def measure(
     Raises:
         EngineError: The engine cannot run a single image, or gives no probabilities.
     """
-    alone = _time_runs(engine, pad([image], 1), 1, cores, seconds, clock)
     throughput, p99 = 0.0, {}
     for bucket in buckets:
         try:
@@ -116,7 +167,7 @@ def measure(
         slots=slots,
         threads=engine.threads,
         buckets=tuple(p99),
-        lone=float(np.percentile(alone, 25)),
+        lone=lone,
         throughput=throughput,
         p99=p99,
         probability=engine.infer(pad([image], 1))[0].copy(),
@@ -138,8 +189,7 @@ def _time_runs(
     seconds: float,
     clock: Callable[[], float],
 ) -> list[float]:
-    for alone in (True, False):  # both ways are to be warm
-        check_probability(engine.infer(batch, alone=alone), batch.shape[:3])
+    _warm(engine, batch)
 
     def work(slot: int) -> list[float]:
         stay_on(cores[slot : slot + 1])
@@ -153,3 +203,8 @@ def _time_runs(
 
     with ThreadPoolExecutor(slots) as threads:
         return list(chain.from_iterable(threads.map(work, range(slots))))
+
+
+def _warm(engine: Engine, batch: NDArray[np.uint8]) -> None:
+    for alone in (True, False):
+        check_probability(engine.infer(batch, alone=alone), batch.shape[:3])

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.engine import EngineError, OutOfMemory
-from app.inference.measurement import Measurement, better, buckets_for, measure
+from app.inference.measurement import Measurement, better, buckets_for, measure, time_alone
 from tests.inference.fakes import RedEngine, red
 
 IMAGE = np.full((4, 4, 3), 51, np.uint8)
@@ -35,17 +35,17 @@ def measured(
     cost: Callable[[int], float], buckets: tuple[int, ...] = (1, 2), slots: int = 1
 ) -> Measurement:
     engine = TimedEngine(cost)
-    return measure(engine, IMAGE, buckets=buckets, slots=slots, clock=engine.clock)
+    return measure(engine, IMAGE, lone=0.5, buckets=buckets, slots=slots, clock=engine.clock)
 
 
 def test_figures_are_those_of_the_engine() -> None:
     result = measured(lambda size: 0.01 + 0.01 * size, (1, 2, 4))
-    assert result.lone == pytest.approx(0.02)
+    assert result.lone == 0.5
     assert result.p99 == pytest.approx({1: 0.02, 2: 0.03, 4: 0.05})
     assert result.throughput == pytest.approx(4 / 0.05)
     assert result.buckets == (1, 2, 4)
     np.testing.assert_array_equal(result.probability, red(IMAGE))
-    assert "batches up to 4: 20.0 ms alone, 80.0 images/s" in result.summary
+    assert "batches up to 4: 500.0 ms alone, 80.0 images/s" in result.summary
 
 
 def test_slots_add_up() -> None:
@@ -59,16 +59,42 @@ def test_larger_bucket_must_bring_a_tenth_more(gain: float, kept: tuple[int, ...
 
 def test_buckets_after_one_that_does_not_pay_are_not_tried() -> None:
     engine = TimedEngine(lambda size: 0.02 * size)
-    measure(engine, IMAGE, buckets=(1, 4, 16), clock=engine.clock)
+    measure(engine, IMAGE, lone=0.02, buckets=(1, 4, 16), clock=engine.clock)
     assert set(engine.sizes) == {1, 4}
 
 
 def test_few_runs_are_enough_for_a_slow_engine_and_for_a_fast_one() -> None:
     slow, fast = TimedEngine(lambda _: 10.0), TimedEngine(lambda _: 1e-6)
     for engine in (slow, fast):
-        measure(engine, IMAGE, buckets=(1,), clock=engine.clock)
-    assert len(slow.sizes) == 2 * (2 + 3) + 1
-    assert len(fast.sizes) == 2 * (2 + 20) + 1
+        measure(engine, IMAGE, lone=0.02, buckets=(1,), clock=engine.clock)
+    assert len(slow.sizes) == 2 + 3 + 1
+    assert len(fast.sizes) == 2 + 20 + 1
+
+
+def test_lone_runs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked, rests = [0.0], list[str](), list[float]()
+
+    class Noted(RedEngine):
+        def __init__(self, name: str, costs: list[float]) -> None:
+            super().__init__()
+            self.label, self.costs = name, costs
+
+        def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
+            asked.append(self.label + "+-"[not alone])
+            now[0] += self.costs.pop(0)
+            return super().infer(images, alone=alone)
+
+    monkeypatch.setattr("app.inference.measurement.time.sleep", rests.append)
+    # Two runs to warm each; then the machine is busy for two turns, which are not the engine's.
+    engines = [
+        Noted("a", [9.0, 9.0, 0.02, 0.9, 0.9, 0.02, 0.02]),
+        Noted("b", [9.0, 9.0, 0.03, 0.9, 0.9, 0.03, 0.03]),
+    ]
+    found = time_alone(engines, IMAGE, seconds=0.07, clock=lambda: now[0])
+    assert found == pytest.approx([0.02, 0.03])
+    assert asked == ["a+", "a-", "b+", "b-", *["a+", "b+"] * 5]
+    assert len(rests) == 10
+    assert min(rests) > 0
 
 
 def test_bucket_that_does_not_fit_into_memory_ends_the_list() -> None:
@@ -96,7 +122,9 @@ def test_engine_that_gives_another_shape_is_no_engine() -> None:
             return super().infer(images, alone=alone)[:, 1:]
 
     with pytest.raises(EngineError, match=r"\(1, 3, 4\), expected float32 \(1, 4, 4\)"):
-        measure(Wrong(), IMAGE, buckets=(1,))
+        measure(Wrong(), IMAGE, lone=0.02, buckets=(1,))
+    with pytest.raises(EngineError, match=r"\(1, 3, 4\)"):
+        time_alone([Wrong()], IMAGE)
 
 
 def way(lone: float, throughput: float) -> Measurement:
@@ -116,7 +144,7 @@ def test_runs_are_timed_as_they_will_be_run_and_warmed_in_both_ways(
     slots: int, kinds: set[bool]
 ) -> None:
     engine = RedEngine()
-    measure(engine, IMAGE, buckets=(1, 2), slots=slots, seconds=0.0)
+    measure(engine, IMAGE, lone=0.02, buckets=(1, 2), slots=slots, seconds=0.0)
     told = list(zip(engine.sizes, engine.alone, strict=True))
     for size in (1, 2):
         assert {alone for number, alone in told if number == size} == {True, False}
