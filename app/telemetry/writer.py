@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 _PATIENCE_S: Final = 1.0
 # To wake a thread for each line costs more than to write it.
-_GATHER_S: Final = 0.02
+_GATHER_S: Final = 0.1
 
 
 class Writer(logging.Handler):
