@@ -85,6 +85,8 @@ def decode(
         if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
             raise MemoryError from None
         pixels = None
+    if pixels is not None and pixels.shape[:2] == (image.height, image.width):
+        shrink = 1  # there are no frequencies in a lossless JPEG
     if pixels is None or pixels.shape[:2] != (image.height // shrink, image.width // shrink):
         # Raised out here, so that no traceback carries a library's words, which quote the input.
         raise UndecodableImage(f"The {header.format} is truncated, damaged, or of an unknown kind.")

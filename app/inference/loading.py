@@ -57,7 +57,8 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     places = own_cores() if slots > 1 else []
     engines = [engine]
     if slots > 1:
-        engines += load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)[:1]
+        single = Choice(engine.name, engine.device, reason)
+        engines.append(load_engine(bundle, single, threads=1).engine)
     ways = [
         measure(one, image, lone=lone, buckets=buckets, slots=slots, cores=places)
         for one, lone in zip(engines, time_alone(engines, image, cores=places), strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
+from time import sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def time_alone(
         _warm(engine, batch)
 
     def run(engine: Engine) -> float:
-        time.sleep(_REST_SECONDS)
+        sleep(_REST_SECONDS)
         began = clock()
         engine.infer(batch)
         return clock() - began

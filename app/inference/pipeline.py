@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Field, Header, decode, field_of_view, resize, upsample
+from app.imaging import Field, Header, Image, decode, field_of_view, resize, upsample
 from app.inference.bundle import Manifest
 from app.inference.engine import Engine
 
@@ -32,8 +32,8 @@ class View:
 def look(data: bytes, manifest: Manifest, *, max_pixels: int | None = None) -> View:
     """Decode, crop and resize an image.
 
-    A JPEG that has more pixels than the model takes is decoded at a part of its size, unless little
-    would be left of its field of view.
+    A JPEG that has more pixels than the model takes is decoded at a part of its size; once more,
+    larger, if a border has left too little of it for the field of view.
 
     Args:
         data: An encoded image.
@@ -44,15 +44,24 @@ def look(data: bytes, manifest: Manifest, *, max_pixels: int | None = None) -> V
         ImageError: The image cannot be decoded or is refused.
     """
     height, width = manifest.input_height, manifest.input_width
-    image = decode(data, max_pixels=max_pixels, enough=(height, width))
-    header, shrink = image.header, image.shrink
-    field = Field(0, 0, header.height, header.width)
+    image, field = _decode(data, manifest, (height, width), max_pixels)
+    fine = _FINE_ENOUGH * image.shrink
+    if image.shrink > 1 and (field.height < fine * height or field.width < fine * width):
+        whole = image.header
+        enough = (height * whole.height // field.height, width * whole.width // field.width)
+        del image
+        image, field = _decode(data, manifest, enough, max_pixels)
+    pixels = resize(field.crop(image.pixels, image.shrink), height, width)
+    return View(image.header, field, pixels)
+
+
+def _decode(
+    data: bytes, manifest: Manifest, enough: tuple[int, int], max_pixels: int | None
+) -> tuple[Image, Field]:
+    image = decode(data, max_pixels=max_pixels, enough=enough)
     if manifest.cropped:
-        field = field_of_view(image.pixels, shrink)
-        fine = _FINE_ENOUGH * shrink
-        if shrink > 1 and (field.height < fine * height or field.width < fine * width):
-            image = decode(data, max_pixels=max_pixels)
-    return View(header, field, resize(field.crop(image.pixels, image.shrink), height, width))
+        return image, field_of_view(image.pixels, image.shrink)
+    return image, Field(0, 0, image.header.height, image.header.width)
 
 
 def at_source(

@@ -494,6 +494,23 @@ def test_no_other_format_is_made_small(form: str) -> None:
     assert (image.shrink, image.pixels.shape) == (1, (96, 128, 3))
 
 
+def test_a_lossless_jpeg_comes_whole() -> None:
+    height, width = 96, 128
+    parts = [
+        b"\xff\xd8",
+        b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0",  # RGB
+        b"\xff\xc3\0\x11\x08" + struct.pack(">HH", height, width),
+        b"\x03\x01\x11\0\x02\x11\0\x03\x11\0",
+        b"\xff\xc4\0\x14\0\x01" + bytes(15) + b"\0",  # a bit of 0 says: as the one before
+        b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\x01\0\0",
+        bytes(3 * height * width // 8),
+        b"\xff\xd9",
+    ]
+    image = decode(b"".join(parts), enough=(8, 8))
+    assert image.shrink == 1
+    np.testing.assert_array_equal(image.pixels, np.full((height, width, 3), 128))
+
+
 def test_a_truncated_jpeg_is_refused_at_any_size() -> None:
     data = encode(phantom(96, 128)[0], "JPEG")
     for length in (len(data) // 2, len(data) - 20):

@@ -36,10 +36,12 @@ def bordered(height: int, width: int, part: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("part", "shrink"), [(1.0, 4), (0.8, 4), (0.5, 1)], ids=["no border", "a border", "wide border"]
+    ("part", "shrinks"),
+    [(1.0, [4]), (0.8, [4]), (0.5, [4, 2]), (0.3, [4, 1])],
+    ids=["no border", "a border", "a wide border", "a very wide border"],
 )
 def test_a_large_jpeg_is_decoded_no_finer_than_the_model_sees(
-    root: Path, monkeypatch: pytest.MonkeyPatch, part: float, shrink: int
+    root: Path, monkeypatch: pytest.MonkeyPatch, part: float, shrinks: list[int]
 ) -> None:
     write_tiny_bundle(root, cropped=True)  # 64x64
     manifest = load_bundle(root).manifest
@@ -52,7 +54,7 @@ def test_a_large_jpeg_is_decoded_no_finer_than_the_model_sees(
 
     monkeypatch.setattr("app.inference.pipeline.decode", note)
     view = look(data, manifest)
-    assert decoded[-1].shrink == shrink
+    assert [image.shrink for image in decoded] == shrinks
     whole = decode(data).pixels
     assert (view.header.height, view.header.width) == whole.shape[:2]
     expected = resize(view.field.crop(whole), 64, 64)
