@@ -83,7 +83,7 @@ def field_of_view(pixels: NDArray[np.uint8], shrink: int = 1) -> Field:
     rows, columns = (
         np.arange(0, side, step) // shrink for side, step in ((height, down), (width, across))
     )
-    red, green, blue = np.moveaxis(pixels[rows[:, np.newaxis], columns], 2, 0) > _BLACK
+    red, green, blue = np.moveaxis(pixels[rows].take(columns, axis=1), 2, 0) > _BLACK
     lit = red | green | blue  # a tenth of the time of `any`
     top, tall = _extent(lit.mean(axis=1), down, height)
     left, wide = _extent(lit.mean(axis=0), across, width)
