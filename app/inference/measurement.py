@@ -1,11 +1,10 @@
 """What the machine can do: measured once at start-up, while every batch bucket is warmed."""
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from time import sleep
+from time import perf_counter, sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +78,7 @@ def time_alone(
     *,
     cores: Sequence[int] = (),
     seconds: float = 0.25,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = perf_counter,
 ) -> list[float]:
     """Time a run of one image while nothing else runs. Blocking.
 
@@ -130,7 +129,7 @@ def measure(
     slots: int = 1,
     cores: Sequence[int] = (),
     seconds: float = 0.25,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = perf_counter,
 ) -> Measurement:
     """Warm the buckets of an engine and time them. Blocking.
 
