@@ -1,12 +1,13 @@
 """What a connection may cost and who may pass, beside uvicorn's own configuration."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import uvicorn
 
 from app.api.problems import Problem
+from app.faults import raising_faults
+from app.pause import Pause
 from app.refusals import Refusals
 
 
@@ -57,21 +58,37 @@ class Unread:
         return sum(one.unsent for one in self._connections)
 
 
+class Gate(Protocol):
+    """Knows who has to go at once."""
+
+    def needed(self, method: bytes, target: bytes) -> str | None:
+        """Return the path of the route of a request that needs room; None if it needs none."""
+
+    def refusal(self) -> Problem | None:
+        """Return why a request that needs room has to go; None lets it pass."""
+
+
 class Config(uvicorn.Config):
     """Uvicorn's configuration with ours beside it.
 
     Attributes:
         limits: What a connection may cost.
-        gate: Says why the request of a scope has to go at once, as `api.gate.Gate.refusal` does;
-            None lets everybody pass.
+        gate: Who has to go before anything is spent on the request; None lets everybody pass.
         refusals: Makes the answers that are given in front of the application.
+        pause: Follows refusals of the gate.
         unread: The answers that are not read yet.
         last_answers: Whether each answer is the last one on its connection: the service is about
             to stop, and callers should find another one before it does.
     """
 
     limits: Limits
-    gate: Callable[[Any], Problem | None] | None = None
+    gate: Gate | None = None
     refusals: Refusals
+    pause: Pause
     unread: Unread
     last_answers: bool = False
+
+    def load(self) -> None:
+        """Load the application, as one that is told of faults of its bodies."""
+        super().load()
+        self.loaded_app = raising_faults(self.loaded_app)

@@ -8,6 +8,7 @@ phase          until                                                 when the ti
 ``SILENT``     the first byte of a request                           closed
 ``HEADERS``    the end of the headers                                408, closed
 ``BODY``       the end of the body                                   closed
+``DROPPING``   the end of a body whose request was turned away       closed
 ``ANSWERING``  the end of the answer                                 no limit of its own here
 ``LAST``       the end of the last answer; no request is taken       no limit of its own here
 ``CLOSING``    the caller has closed, or has had time to             closed
@@ -30,9 +31,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem, UnknownMethod
-from app.faults import note_fault, raising_faults
+from app.faults import note_fault
 from app.head import check_head, check_version, is_unknown_method, version_of, with_path
 from app.limits import Config
+from app.telemetry.record import Record, request_id
 
 _LINGER_S: Final = 1.0
 # Who reads an answer more slowly is taken for gone.
@@ -50,13 +52,14 @@ class Phase(Enum):
     SILENT = auto()
     HEADERS = auto()
     BODY = auto()
+    DROPPING = auto()
     ANSWERING = auto()
     LAST = auto()
     CLOSING = auto()
 
 
 _BEFORE_BODY: Final = (Phase.SILENT, Phase.HEADERS)
-_BEHIND_HEAD: Final = (Phase.BODY, Phase.ANSWERING)
+_BEHIND_HEAD: Final = (Phase.BODY, Phase.DROPPING, Phase.ANSWERING)
 _DEAF: Final = (Phase.LAST, Phase.CLOSING)
 
 
@@ -108,12 +111,13 @@ class Protocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.app = raising_faults(self.app)
         self._limits = config.limits
         self._phase = Phase.SILENT
         self._answering: RequestResponseCycle | None = None
-        self._turned_away: RequestResponseCycle | None = None
+        self._is_last = False
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._then: Callable[[], None] | None = None
         self._unread = 0
         self._begun = 0
         self._header_bytes = 0
@@ -126,6 +130,7 @@ class Protocol(HttpToolsProtocol):
         What uvicorn does, but without a socket object to look up both addresses in: it costs as
         much as reading the request, and nothing here asks for the caller's.
         """
+        self.config.pause.notice()
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
@@ -137,7 +142,9 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock, and let go of what would keep this object alive."""
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._then = None
         self.config.unread.forget(self)
         super().connection_lost(exc)
         self._phase = Phase.CLOSING
@@ -146,12 +153,13 @@ class Protocol(HttpToolsProtocol):
             self._answering.disconnected = True
             self._answering.message_event.set()
         # Circles of references wait for the garbage collector, and it stops the whole service.
-        self.cycle = self._answering = self._turned_away = None  # type: ignore[assignment]
+        self.cycle = self._answering = None  # type: ignore[assignment]
         self.pipeline.clear()
         del self._exit
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless nothing more is wanted."""
+        self.config.pause.notice()
         if self._phase in _DEAF:
             return
         before = self._phase
@@ -217,6 +225,8 @@ class Protocol(HttpToolsProtocol):
         if self.parser.get_http_version() == "1.0":  # it has no 100 Continue (RFC 9110, 10.1.1)
             self.expect_100_continue = False
         self.url = with_path(self.url)
+        if self._turn_away():
+            return
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
         self._enter(Phase.BODY, self._limits.body_s, self._body_late)
@@ -230,7 +240,7 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
         self._framing_bytes -= len(body)
-        if self._phase is Phase.BODY and self.cycle is not self._turned_away:
+        if self._phase is Phase.BODY:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -238,6 +248,10 @@ class Protocol(HttpToolsProtocol):
         if self._phase is Phase.BODY:
             super().on_message_complete()
             self._rest()
+        elif self._phase is Phase.DROPPING:
+            self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
+            if self._is_last:
+                self._close()
 
     def on_response_complete(self) -> None:
         """The answer is handed to the system, though perhaps not yet sent."""
@@ -246,51 +260,67 @@ class Protocol(HttpToolsProtocol):
         self._exit.end()
         if self.unsent:
             self.config.unread.remember(self)
-        super().on_response_complete()
-        self._unset_keepalive_if_required()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        # What uvicorn does from here on, but without a clock for the silence: ours runs already.
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self._phase is Phase.ANSWERING:
             self._rest()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _turn_away(self) -> bool:
+        """Answer a request that nothing is to be spent on, and say whether it was one.
+
+        It never becomes one of uvicorn's: in an overload most requests end here.
+        """
         began = perf_counter()
-        if (problem := self._refusal(cycle)) is None:
-            super()._start_asgi_task(cycle, app)
-        else:
-            self._turned_away = cycle
-            # Not while the parser runs: what it says next belongs to the request, too.
-            self.loop.call_soon(self._turn_away, cycle, problem, began)
+        method, gate = self.parser.get_method(), self.config.gate
+        route = gate.needed(method, self.url) if gate is not None else None
+        if gate is None or route is None or self._is_for_the_application():
+            return False
+        problem = gate.refusal()
+        if problem is None:
+            return False
+        self._is_last = (
+            self.config.last_answers
+            or self.parser.get_http_version() == "1.0"
+            or not self.parser.should_keep_alive()
+        )
+        offered = next((value for name, value in self.headers if name == b"x-request-id"), None)
+        record = Record(
+            request_id(offered.decode("latin-1") if offered is not None else None),
+            method.decode(),
+            started=began,
+            route=route,
+        )
+        headers = self.server_state.default_headers
+        self.transport.write(
+            self.config.refusals.answer(problem, headers, record=record, last=self._is_last)
+        )
+        if self.unsent:
+            self.config.unread.remember(self)
+        self._enter(Phase.DROPPING, self._limits.body_s, self._hang_up)
+        self.config.pause.begin(self.loop)
+        return True
 
-    def _refusal(self, cycle: RequestResponseCycle) -> Problem | None:
-        if self.config.gate is None:
-            return None
-        # The application waits until its answers are read; and what a browser is told needs the
-        # headers of CORS, which one of its layers adds.
-        if self.flow.write_paused or any(name == b"origin" for name, _ in cycle.scope["headers"]):
-            return None
-        return self.config.gate(cycle.scope)
+    def _is_for_the_application(self) -> bool:
+        """Say whether a request that needs room can only be refused by the application.
 
-    def _turn_away(self, cycle: RequestResponseCycle, problem: Problem, began: float) -> None:
-        """Answer a request that nothing is to be spent on."""
-        if cycle.disconnected:
-            return
-        try:
-            answer = self.config.refusals.answer(
-                problem,
-                self.server_state.default_headers,
-                request=(cycle.scope, began),
-                last=not cycle.keep_alive,
-            )
-        except Exception:
-            self.transport.abort()  # nobody else would ever answer
-            raise
-        self.transport.write(answer)
-        cycle.response_started = cycle.response_complete = True  # what still comes is dropped
-        cycle.body.clear()
-        self._turned_away = None
-        if not cycle.keep_alive:
-            self._exit.close()
-        self.on_response_complete()
+        It waits until answers before it are given and read; and what a browser is told needs the
+        headers of CORS, which one of its layers adds.
+        """
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return (
+            answering
+            or self.flow.write_paused
+            or any(name == b"origin" for name, _ in self.headers)
+        )
 
     @property
     def unsent(self) -> int:
@@ -321,19 +351,33 @@ class Protocol(HttpToolsProtocol):
         if self.cycle.response_complete and not self.pipeline:
             self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
         else:
-            self._phase = Phase.ANSWERING
-            self._stop_timer()
+            self._enter_without_limit(Phase.ANSWERING)
 
     def _enter(self, phase: Phase, seconds: float, then: Callable[[], None]) -> None:
         self._phase = phase
-        self._stop_timer()
         self._unread = self.unsent
-        self._timer = self.loop.call_later(seconds, then)
+        self._due, self._then = self.loop.time() + seconds, then
+        # A request goes through four phases in a moment: one timer, which may ring too early, does
+        # for them and for the requests that follow.
+        if self._timer is None or self._due < self._timer.when():
+            self._set_timer()
 
-    def _stop_timer(self) -> None:
+    def _enter_without_limit(self, phase: Phase) -> None:
+        self._phase, self._then = phase, None
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self.loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._then is None:
+            return
+        if self.loop.time() < self._due:
+            self._set_timer()
+        else:
+            self._then()
 
     def _hang_up(self) -> None:
         read = self._unread - self.unsent
@@ -378,8 +422,10 @@ class Protocol(HttpToolsProtocol):
     def _fail(self, error: httptools.HttpParserError, data: memoryview) -> None:
         fault = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
         if fault is not None and not isinstance(fault, _BAD_TARGET):
-            raise fault  # ours: the loop logs it and closes the connection
-        if self._phase is Phase.BODY:
+            # The loop logs it and closes the connection; an `OSError` by itself it would take for
+            # the connection's own, and not log.
+            raise RuntimeError("A callback of the parser failed.") from fault
+        if self._phase in (Phase.BODY, Phase.DROPPING):
             self._spoil(BadRequest("The body is not valid HTTP/1.1."))
         elif isinstance(error, httptools.HttpParserInvalidMethodError) and is_unknown_method(data):
             self._refuse(UnknownMethod("The method is not known here."))
@@ -393,11 +439,10 @@ class Protocol(HttpToolsProtocol):
 
     def _spoil(self, problem: Problem, *, awaited: bool = True) -> None:
         """Have the body of the request at hand refused, if it is still awaited; take no other."""
-        if self.cycle.response_complete:
+        if self._phase is Phase.DROPPING or self.cycle.response_complete:
             self._hang_up()
             return
-        self._phase = Phase.LAST
-        self._stop_timer()
+        self._enter_without_limit(Phase.LAST)
         self.cycle.keep_alive = False
         if awaited:
             note_fault(self.cycle.scope, problem)
@@ -423,8 +468,7 @@ class Protocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             # Another answer is on its way; two must not mix.
             self.cycle.keep_alive = False
-            self._phase = Phase.LAST
-            self._stop_timer()
+            self._enter_without_limit(Phase.LAST)
             return
         self.transport.write(
             self.config.refusals.answer(problem, self.server_state.default_headers)

@@ -1,33 +1,34 @@
 """Answers that are given in front of the application."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 from app.api.problems import MEDIA_TYPE, Problem, problem_body
 from app.telemetry.middleware import Observer
 from app.telemetry.record import Record, request_id
 
 
-@dataclass(frozen=True, slots=True)
 class Refusals:
     """Makes such answers and tells of them.
 
-    Attributes:
+    Args:
         headers: Headers of every answer.
         observers: Told about each of them.
     """
 
-    headers: Mapping[str, str] = field(default_factory=dict)
-    observers: Sequence[Observer] = ()
+    def __init__(self, headers: Mapping[str, str], observers: Sequence[Observer] = ()) -> None:
+        self._model = headers.get("X-Model")
+        self._observers = observers
+        # What every answer has is put together once.
+        fixed = {"Content-Type": MEDIA_TYPE, **headers}
+        self._headers = b"".join(line(name, value) for name, value in fixed.items())
 
     def answer(
         self,
         problem: Problem,
         also: Iterable[tuple[bytes, bytes]] = (),
         *,
-        request: tuple[Any, float] | None = None,
+        record: Record | None = None,
         last: bool = True,
     ) -> bytes:
         """Return the bytes of an answer.
@@ -35,39 +36,38 @@ class Refusals:
         Args:
             problem: What is wrong.
             also: More headers.
-            request: The scope, with the route, and `perf_counter` when the headers had arrived, if
-                there ever was a request.
+            record: What is known of the request, if there ever was one.
             last: Whether it is the last answer on its connection.
         """
-        record = _record(*request) if request else Record(request_id(None), "-")
-        record.model = self.headers.get("X-Model")
+        record = record or Record(request_id(None), "-")
+        record.model = self._model
         record.status, record.code = problem.status, problem.code()
         body = problem_body(problem, record.request_id)
-        headers = {
-            "Content-Type": MEDIA_TYPE,
+        own = {
             "Content-Length": len(body),
             **problem.headers,
-            **self.headers,
             "X-Request-Id": record.request_id,
             "Server-Timing": record.server_timing(),
         }
         if last:
-            headers["Connection"] = "close"
-        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
-        lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
-        head = "\r\n".join(lines).encode("latin-1")
+            own["Connection"] = "close"
+        answer = b"".join(
+            (
+                f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode(),
+                self._headers,
+                *(line(name, value) for name, value in own.items()),
+                *(b"%b: %b\r\n" % header for header in also),
+                b"\r\n",
+                body,
+            )
+        )
         record.bytes_out = len(body)
         record.total_ms = record.elapsed_ms()
-        for observe in self.observers:
+        for observe in self._observers:
             observe(record)
-        return b"\r\n".join([head, *(b"%b: %b" % header for header in also), b"", body])
+        return answer
 
 
-def _record(scope: Any, started: float) -> Record:
-    offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return Record(
-        request_id(offered.decode("latin-1")),
-        scope["method"],
-        started=started,
-        route=scope["route"].path,
-    )
+def line(name: str, value: object) -> bytes:
+    """Return a line of a head."""
+    return f"{name.lower()}: {value}\r\n".encode("latin-1")

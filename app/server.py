@@ -21,6 +21,7 @@ from app.inference import StartError
 from app.limits import Config, Limits
 from app.main import create_app
 from app.memory import keep_memory_flat
+from app.pause import Pause
 from app.protocol import Protocol
 from app.refusals import Refusals
 from app.settings import PREFIX, Settings, SettingsError, unknown_variables
@@ -192,8 +193,9 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
         body_s=settings.body_timeout_s + _HANDLER_S,
         silent_s=settings.idle_timeout_s,
     )
-    config.gate = context.gate.refusal
+    config.gate = context.gate
     config.unread = context.bodies.unread
+    config.pause = Pause()
     config.refusals = Refusals(
         HEADERS | identity_headers(context.bundle), (log_request, context.metrics.observe)
     )

@@ -15,13 +15,13 @@ import pytest
 import uvloop
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from app.api.problems import Problem, QueueFull
 from app.limits import Config, Limits, Unread
+from app.pause import Pause
 from app.protocol import Phase, Protocol
 from app.refusals import Refusals
 from app.telemetry.record import Record
@@ -49,12 +49,13 @@ class Server:
         self.full = False
         self.unread = Unread()
 
-    def gate(self, scope: Scope) -> Problem | None:
-        """Turn away whoever posts while the line is full."""
-        if not self.full or scope["method"] != "POST":
-            return None
-        scope["route"] = Route("/predict", self.app)
-        return QueueFull("24 requests are in line already.", 3)
+    def needed(self, method: bytes, target: bytes) -> str | None:
+        """Whoever posts needs room."""
+        return "/predict" if (method, target) == (b"POST", b"/") else None
+
+    def refusal(self) -> Problem | None:
+        """Turn everybody away while the line is full."""
+        return QueueFull("24 requests are in line already.", 3) if self.full else None
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the number of bytes; `/early` does not read them."""
@@ -108,8 +109,9 @@ def listening() -> Listening:
             proxy_headers=False,
         )
         config.limits = Limits(header_bytes, header_s, body_s, silent_s)
-        config.gate = server.gate
+        config.gate = server
         config.unread = server.unread
+        config.pause = Pause()
         config.refusals = Refusals({"X-Model": "tiny/1"}, server.observers)
         config.load()
         state = ServerState()
@@ -293,7 +295,8 @@ async def test_a_fault_of_ours_is_logged_and_leaves_nobody_waiting(
     monkeypatch.setattr("app.protocol.with_path", fail)
     async with listening() as server:
         assert await server.exchange(GET) == b""
-    assert [repr(context["exception"]) for context in seen] == ["RuntimeError('ours')"]
+    causes = [repr(context["exception"].__cause__) for context in seen]
+    assert causes == ["RuntimeError('ours')"]
 
 
 @pytest.mark.parametrize("target", [b"http://[::1/", b"/\xff", b"x:y", b"http://a b", b"#"])
@@ -795,9 +798,10 @@ async def test_who_is_turned_away_may_ask_again(
         writer.close()
 
 
-@pytest.mark.parametrize(
-    "head", [b"POST / HTTP/1.0\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"]
-)
+CLOSING = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize("head", [b"POST / HTTP/1.0\r\n", CLOSING])
 async def test_the_only_answer_may_turn_away(listening: Listening, head: bytes) -> None:
     async with listening() as server:
         server.full = True
@@ -808,15 +812,56 @@ async def test_the_only_answer_may_turn_away(listening: Listening, head: bytes) 
 async def test_pipelined_requests_are_turned_away_in_order(listening: Listening) -> None:
     async with listening() as server:
         server.full = True
+        reader, writer = await server.connect()
+        writer.write(POST + POST + GET)
+        for _ in range(2):
+            problem(await refused(reader), last=False)
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_a_request_behind_an_answer_is_left_to_the_application(listening: Listening) -> None:
+    async with listening() as server:
+        server.full = True
         server.hold.clear()
         reader, writer = await server.connect()
-        writer.write(GET + POST + GET)
+        writer.write(GET + POST)
         await server.reached.wait()
         server.hold.set()
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
-        problem(await refused(reader), last=False)
-        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        assert (await reader.readuntil(b"\r\n\r\n5")).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+@pytest.mark.parametrize("head", [b"POST / HTTP/1.0\r\n", CLOSING])
+async def test_who_is_turned_away_for_good_may_finish_his_body(
+    listening: Listening, head: bytes
+) -> None:
+    async with listening() as server:
+        server.full = True
+        reader, writer = await server.connect()
+        writer.write(head + b"Content-Length: 300000\r\n\r\nx")
+        problem(await refused(reader))
+        writer.write(b"x" * 299_999)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert not server.reached.is_set()
+        writer.close()
+
+
+async def test_who_is_turned_away_and_never_finishes_is_cut_off(listening: Listening) -> None:
+    async with listening(body_s=0.05) as server:
+        server.full = True
+        answer = await server.exchange(POST[:-1])
+        assert problem(answer, last=False)["code"] == "queue-full"
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"1;" + b"x" * 1000])
+async def test_damaged_bodies_of_those_turned_away(listening: Listening, rest: bytes) -> None:
+    async with listening() as server:
+        server.full = True
+        answer = await server.exchange(CHUNKED + rest)
+        assert problem(answer, last=False)["code"] == "queue-full"
+        assert [record.status for record in server.records] == [429]
 
 
 async def test_who_cannot_be_turned_away_is_not_left_waiting(listening: Listening) -> None:
@@ -825,7 +870,9 @@ async def test_who_cannot_be_turned_away_is_not_left_waiting(listening: Listenin
 
     faults: list[object] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+    loop.set_exception_handler(
+        lambda _, context: faults.append(str(context["exception"].__cause__))
+    )
     async with listening() as server:
         server.full = True
         server.observers.append(fail)

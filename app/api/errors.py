@@ -32,8 +32,13 @@ def as_problems() -> Iterator[None]:
     try:
         yield
     except tuple(_PROBLEMS) as error:
-        kind = next(kind for kind in type(error).__mro__ if kind in _PROBLEMS)
-        raise _PROBLEMS[kind](error) from error
+        raise as_problem(error) from error
+
+
+def as_problem(error: Exception) -> Problem:
+    """Return the problem that an error of imaging or inference is to a caller."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _PROBLEMS)
+    return _PROBLEMS[kind](error)
 
 
 async def answer_http(request: Request, error: HTTPException) -> Response:

@@ -6,10 +6,9 @@ from typing import Any
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import as_problems
+from app.api.errors import as_problem
 from app.api.problems import Problem, problem_response
 from app.api.routing import DirectRoute
-from app.frames import forget_frames
 from app.inference import Predictor
 from app.telemetry.record import record_of
 
@@ -34,24 +33,26 @@ class Gate:
             if isinstance(route, DirectRoute)
             for method in route.methods or ()
         }
+        self._targets = {(method.encode(), path.encode()): path for method, path in self._routes}
 
     def route(self, scope: Any) -> DirectRoute | None:
         """Return the route of a request that needs room in the line."""
         return self._routes.get((scope.get("method", ""), scope.get("path", "")))
 
-    def refusal(self, scope: Any) -> Problem | None:
-        """Return why a request has to go, and name its route in its scope; None lets it pass."""
-        route = self.route(scope)
-        if route is None:
-            return None
-        try:
-            with as_problems():
-                self._predictor.refuse_if_full()
-        except Problem as problem:
-            scope["route"] = route
-            forget_frames(problem)  # that of the caller has the problem itself
-            return problem
-        return None
+    def needed(self, method: bytes, target: bytes) -> str | None:
+        """Return the path of the route of a request that needs room in the line.
+
+        Args:
+            method: Of the request.
+            target: As it stands in the request line. One that is written in another way than ours,
+                with an authority or escapes, is not looked through; `GateLayer` sees its path.
+        """
+        return self._targets.get((method, target.partition(b"?")[0]))
+
+    def refusal(self) -> Problem | None:
+        """Return why a request that needs room has to go; None lets it pass."""
+        full = self._predictor.fullness()
+        return None if full is None else as_problem(full)
 
 
 class GateLayer:
@@ -74,9 +75,9 @@ class GateLayer:
         if route is None:
             await self.app(scope, receive, send)
             return
-        problem = self._gate.refusal(scope)
+        scope["route"] = route
+        problem = self._gate.refusal()
         if problem is None:
-            scope["route"] = route
             await route(scope, receive, send)
             return
         record = record_of(scope)

@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -18,6 +18,8 @@ from app.frames import forget_frames
 from app.telemetry.record import record_of
 
 MEDIA_TYPE = "application/problem+json"
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 _log = logging.getLogger("polypseg.api")
 
@@ -225,7 +227,7 @@ def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
 
 def problem_body(problem: Problem, request_id: str) -> bytes:
     """Return the body of an answer that tells of a problem."""
-    return json.dumps(problem.document(request_id), ensure_ascii=False).encode()
+    return _ENCODER.encode(problem.document(request_id)).encode()
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:

@@ -47,7 +47,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """The most requests that may be in line now."""
-        return max(self._floor(), math.floor(self._deadline * _WAITING * self._rate()))
+        return self._limit(self._rate())
 
     @contextlib.contextmanager
     def enter(self, patience: float) -> Iterator["Place"]:
@@ -89,20 +89,38 @@ class Admission:
                 await asyncio.wait_for(self._empty.wait(), grace)
         return self.admitted
 
-    def check(self, patience: float) -> None:
-        """Count and raise `QueueFull` if the line is full, or too long for the patience."""
-        wait = self.admitted / self._rate()
-        if self.admitted >= self.limit:
+    def refusal(self, patience: float) -> QueueFull | None:
+        """Count and return why who comes now has to go; None if there is room.
+
+        The line is full, or too long for the patience. Nothing is raised: in an overload this
+        answers most requests, and an exception on its way costs several times as much.
+        """
+        rate = self._rate()
+        wait = self.admitted / rate
+        if self.admitted >= self._limit(rate):
             self._tally.dropped["rejected"] += 1
-            raise QueueFull(f"{self.admitted} requests are in line already.", math.ceil(wait))
+            return QueueFull(f"{self.admitted} requests are in line already.", math.ceil(wait))
         # An estimate: whoever was let in to wait until the last moment would often come too late,
         # and what was done for them would be lost to the others.
         if patience * _WAITING < wait:
             self._tally.dropped["rejected"] += 1
-            raise QueueFull(
+            return QueueFull(
                 f"The wait is {wait:.1f} s, too long for the {patience:.1f} s of the request.",
                 math.ceil(wait - patience * _WAITING),
             )
+        return None
+
+    def check(self, patience: float) -> None:
+        """Count and raise `QueueFull` if the line is full, or too long for the patience."""
+        full = self.refusal(patience)
+        try:
+            if full is not None:
+                raise full
+        finally:
+            del full  # it keeps this frame
+
+    def _limit(self, rate: float) -> int:
+        return max(self._floor(), math.floor(self._deadline * _WAITING * rate))
 
 
 class Place:

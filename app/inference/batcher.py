@@ -48,6 +48,7 @@ class Batcher(Generic[Item, Answer]):
             `Unfit` instead of an answer fails its item.
         buckets: Batch sizes that are warm; the largest is the first batch limit.
         slots: Batches that may run at once.
+        ahead: Full batches that may be formed while all slots are taken.
         tally: Where to count.
 
     Attributes:
@@ -64,11 +65,13 @@ class Batcher(Generic[Item, Answer]):
         *,
         buckets: Sequence[int],
         slots: int = 1,
+        ahead: int = 1,
         tally: Tally | None = None,
     ) -> None:
         self._run = run
         self._buckets = sorted(buckets)
         self._slots = slots
+        self._ahead = ahead
         self._tally = tally or Tally()
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[_Entry[Item, Answer], None] = {}  # an ordered set
@@ -133,7 +136,7 @@ class Batcher(Generic[Item, Answer]):
     def _dispatch(self) -> None:
         # Late-bound: whoever arrives before a slot is free gets into the batch. Only a full batch,
         # which cannot grow any more, is formed ahead, to be prepared while another one runs.
-        while len(self._running) < self._slots + (len(self._waiting) >= self.limit):
+        while len(self._running) < self._slots + self._ahead * (len(self._waiting) >= self.limit):
             if not (batch := self._take()):
                 return
             task = self._loop.create_task(self._serve(batch))

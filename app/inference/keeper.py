@@ -137,7 +137,14 @@ class Keeper:
         cores = available_cores()
         self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= cores
         runner = Runner(loaded.engine, how.slots, how.p99, own_cores() if self.slot_a_core else ())
-        batcher = Batcher(runner, buckets=how.buckets, slots=how.slots, tally=self._tally)
+        batcher = Batcher(
+            runner,
+            buckets=how.buckets,
+            slots=how.slots,
+            # A thread that has an image waiting for it need not wait for the event loop.
+            ahead=how.slots if self.slot_a_core else 1,
+            tally=self._tally,
+        )
         period = PERIOD_SECONDS[loaded.engine.name]
         probe = asyncio.create_task(probe_when_idle(batcher, self._image, how.probability, period))
         self.loaded, self.batcher = loaded, batcher

@@ -18,6 +18,7 @@ from app.inference.errors import (
     Draining,
     EngineLost,
     NotReady,
+    QueueFull,
     Refused,
     StartError,
 )
@@ -147,15 +148,16 @@ class Predictor:
 
     # Requests
 
-    def refuse_if_full(self) -> None:
-        """Refuse, before anything is known of a request but that it wants a prediction.
+    def fullness(self) -> QueueFull | None:
+        """Say why a request has to go of which nothing is known but that it wants a prediction.
 
-        Raises:
-            QueueFull: There is no room, however long the caller would wait.
+        Returns:
+            There is no room, however long the caller would wait; None if there is.
         """
         # A service that stops, or has no engine, is not full: `admit` says what it is.
-        if not self._admission.closed and self._keeper.batcher is not None:
-            self._admission.check(math.inf)
+        if self._admission.closed or self._keeper.batcher is None:
+            return None
+        return self._admission.refusal(math.inf)
 
     @asynccontextmanager
     async def admit(self, patience: float | None = None) -> AsyncIterator[Slot]:

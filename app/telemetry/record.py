@@ -81,15 +81,18 @@ class Record:
         """The fields of the log line: those that are known."""
         known: dict[str, Any] = {
             name: value
-            for name in self.__slots__
-            if name not in {"started", "timings_ms", "total_ms"}
-            and (value := getattr(self, name)) is not None
-            and value is not False
+            for name in _LOGGED
+            if (value := getattr(self, name)) is not None and value is not False
         }
         timings = dict(self.timings_ms)
         if self.total_ms is not None:
             timings["total"] = self.total_ms
         return known | {"timing_ms": {stage: round(ms, 2) for stage, ms in timings.items()}}
+
+
+_LOGGED: Final = tuple(
+    name for name in Record.__slots__ if name not in {"started", "timings_ms", "total_ms"}
+)
 
 
 def record_of(connection: HTTPConnection | Scope) -> Record:

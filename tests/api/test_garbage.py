@@ -1,12 +1,13 @@
 """Requests leave nothing behind that only the garbage collector could free."""
 
 import gc
+import math
 import weakref
 
 import pytest
 
 from app.api.disconnect import CancelOnDisconnect
-from app.api.problems import QueueFull
+from app.inference.errors import QueueFull
 from app.telemetry.record import Record
 from tests.api.conftest import Client
 from tests.api.test_gate import full
@@ -44,14 +45,12 @@ async def test_a_request_is_freed_when_it_is_answered(
 
 @pytest.mark.usefixtures("no_collector")
 async def test_a_refusal_is_freed_at_once(client: Client) -> None:
-    class Request(dict[str, object]):
-        """Like any dictionary, but one that can be watched."""
-
-    def ask() -> weakref.ref[Request]:
-        request = Request(method="POST", path="/predict")
-        problem = client.context.gate.refusal(request)
-        assert isinstance(problem, QueueFull)
-        return weakref.ref(request)
+    def ask() -> weakref.ref[QueueFull]:
+        try:
+            client.context.predictor._admission.check(math.inf)
+        except QueueFull as refusal:
+            return weakref.ref(refusal)
+        pytest.fail("The line is not full.")
 
     async with full(client):
         assert ask()() is None
