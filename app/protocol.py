@@ -9,8 +9,8 @@ phase          until                                                 when the ti
 ``HEADERS``    the end of the headers                                408, closed
 ``BODY``       the end of the body                                   closed
 ``DROPPING``   the end of a body whose request was turned away       closed
-``ANSWERING``  the end of the answer                                 no limit of its own here
-``LAST``       the end of the last answer; no request is taken       no limit of its own here
+``ANSWERING``  the end of the answer                                 only for who does not read
+``LAST``       the end of the last answer; no request is taken       only for who does not read
 ``CLOSING``    the caller has closed, or has had time to             closed
 =============  ====================================================  =========================
 
@@ -39,6 +39,11 @@ from app.telemetry.record import Record, request_id
 _LINGER_S: Final = 1.0
 # Who reads an answer more slowly is taken for gone.
 _SLOWEST_BYTES_S: Final = 32 * 1024
+# So many requests may wait for the one before them, or come in one packet: each may take fifty
+# times the memory of its bytes. Who sends more is closed behind them (RFC 9112, 9.3.2).
+_PIPELINED: Final = 16
+# The clock of the loop has milliseconds.
+_TICK_S: Final = 0.001
 # The line with the length of a chunk, and the end of the line behind the chunk.
 _CHUNK_BYTES: Final = 16
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -88,7 +93,7 @@ class _Exit:
 
     def end(self) -> None:
         """Send the head of an answer without a body; the next write is another head."""
-        if self._head:
+        if self._head and not self.is_closing():
             self._transport.write(self._head)
         self._head, self._head_is_out = b"", False
 
@@ -116,10 +121,11 @@ class Protocol(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         self._is_last = False
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due = self._rings = 0.0
         self._then: Callable[[], None] | None = None
         self._unread = 0
         self._begun = 0
+        self._at_once = 0
         self._header_bytes = 0
         self._partial_bytes = 0
         self._framing_bytes = 0
@@ -165,7 +171,10 @@ class Protocol(HttpToolsProtocol):
         before = self._phase
         begun = self._begun + (before is Phase.SILENT)
         head = data.find(b"\r\n\r\n") + 4 if before in _BEFORE_BODY else 0
+        self._at_once = 0
         self._feed(memoryview(data))
+        if self._phase is Phase.DROPPING and self._is_last:
+            self._close()
         # The parser calls back for whole lines only; an endless one must be counted here. Bytes
         # that came together with the end of another request are left out.
         if self._begun != begun:
@@ -192,6 +201,7 @@ class Protocol(HttpToolsProtocol):
             return
         super().on_message_begin()
         self._begun += 1
+        self._at_once += 1
         self._header_bytes = self._partial_bytes = self._framing_bytes = 0
         self._enter(Phase.HEADERS, self._limits.header_s, self._headers_late)
 
@@ -230,7 +240,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
         self._enter(Phase.BODY, self._limits.body_s, self._body_late)
-        if self.config.last_answers:
+        if self.config.last_answers or self._is_crowded:
             self.cycle.keep_alive = False
 
     def on_chunk_header(self) -> None:
@@ -248,8 +258,11 @@ class Protocol(HttpToolsProtocol):
         if self._phase is Phase.BODY:
             super().on_message_complete()
             self._rest()
+            if self._is_crowded:
+                self._enter_without_limit(Phase.LAST)
         elif self._phase is Phase.DROPPING:
-            self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
+            if not self._is_crowded:  # more has come, and is dropped until the caller closes
+                self._enter(Phase.SILENT, self._limits.silent_s, self._hang_up)
             if self._is_last:
                 self._close()
 
@@ -289,6 +302,7 @@ class Protocol(HttpToolsProtocol):
             return False
         self._is_last = (
             self.config.last_answers
+            or self._is_crowded
             or self.parser.get_http_version() == "1.0"
             or not self.parser.should_keep_alive()
         )
@@ -323,13 +337,31 @@ class Protocol(HttpToolsProtocol):
         )
 
     @property
+    def _is_crowded(self) -> bool:
+        return max(self._at_once, len(self.pipeline)) > _PIPELINED
+
+    def pause_writing(self) -> None:
+        """The caller has fallen behind with reading, and has to go on."""
+        super().pause_writing()
+        if self._then is None:
+            self._enter_without_limit(self._phase)
+
+    def resume_writing(self) -> None:
+        """The caller has caught up."""
+        super().resume_writing()
+        if self._phase in (Phase.ANSWERING, Phase.LAST):
+            self._enter_without_limit(self._phase)
+
+    @property
     def unsent(self) -> int:
         """Bytes of answers that wait for the caller to read."""
         return self.transport.get_write_buffer_size()
 
     def shutdown(self) -> None:
         """Close after the answer in progress; called when the server stops."""
-        if self._phase is not Phase.CLOSING:
+        if self._phase is Phase.DROPPING:
+            self._close()
+        elif self._phase is not Phase.CLOSING:
             super().shutdown()
 
     def retire(self) -> None:
@@ -339,7 +371,9 @@ class Protocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         """Close behind the last answer, once the caller has stopped sending what he began."""
-        if self._phase in (Phase.BODY, Phase.LAST):
+        if self._phase is Phase.CLOSING:
+            return
+        if self._phase in (Phase.BODY, Phase.DROPPING, Phase.LAST):
             self.transport.write_eof()
             self.flow.resume_reading()
         else:
@@ -359,22 +393,25 @@ class Protocol(HttpToolsProtocol):
         self._due, self._then = self.loop.time() + seconds, then
         # A request goes through four phases in a moment: one timer, which may ring too early, does
         # for them and for the requests that follow.
-        if self._timer is None or self._due < self._timer.when():
+        if self._timer is None or self._due < self._rings:
             self._set_timer()
 
     def _enter_without_limit(self, phase: Phase) -> None:
         self._phase, self._then = phase, None
+        if self.flow.write_paused:
+            self._enter(phase, self._limits.silent_s, self._hang_up)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rings = self._due
         self._timer = self.loop.call_at(self._due, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         if self._then is None:
             return
-        if self.loop.time() < self._due:
+        if self.loop.time() < self._due - _TICK_S:
             self._set_timer()
         else:
             self._then()
@@ -389,7 +426,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _body_late(self) -> None:
-        if self.flow.read_paused:  # by us: the body waits for a handler that is busy
+        if self.flow.read_paused and not self.flow.write_paused:  # for a handler that is busy
             self._enter(Phase.BODY, self._limits.body_s, self._body_late)
         else:
             self._hang_up()
@@ -425,6 +462,8 @@ class Protocol(HttpToolsProtocol):
             # The loop logs it and closes the connection; an `OSError` by itself it would take for
             # the connection's own, and not log.
             raise RuntimeError("A callback of the parser failed.") from fault
+        if self._at_once > 1:
+            data = memoryview(b"")  # it begins with another request
         if self._phase in (Phase.BODY, Phase.DROPPING):
             self._spoil(BadRequest("The body is not valid HTTP/1.1."))
         elif isinstance(error, httptools.HttpParserInvalidMethodError) and is_unknown_method(data):

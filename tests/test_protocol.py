@@ -1,8 +1,10 @@
 """What a connection may cost: real sockets against the protocol alone, with a tiny application."""
 
 import asyncio
+import contextlib
 import gc
 import json
+import logging
 import re
 import socket
 import time
@@ -864,6 +866,170 @@ async def test_damaged_bodies_of_those_turned_away(listening: Listening, rest: b
         assert [record.status for record in server.records] == [429]
 
 
+AT_ONCE = 16
+
+
+async def deaf_caller(server: Server) -> asyncio.StreamWriter:
+    """Connect without ever reading."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", server.port))
+    _, writer = await asyncio.open_connection(sock=deaf)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return writer
+
+
+@pytest.mark.parametrize("head", [b"POST / HTTP/1.0\r\n", CLOSING])
+async def test_who_is_turned_away_for_good_need_not_send_his_body(
+    listening: Listening, head: bytes
+) -> None:
+    async with listening(body_s=600, silent_s=600) as server:
+        server.full = True
+        ask = head + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        assert problem(await server.exchange(ask))["code"] == "queue-full"
+
+
+async def test_nonsense_behind_a_request_that_is_turned_away(listening: Listening) -> None:
+    async with listening() as server:
+        server.full = True
+        reader, writer = await server.connect()
+        writer.write(POST + b"nonsense\r\n\r\n")
+        assert problem(await refused(reader), last=False)["status"] == 429
+        assert problem(await refused(reader))["status"] == 400
+        writer.close()
+
+
+async def test_a_stop_lets_those_who_are_turned_away_finish(listening: Listening) -> None:
+    async with listening() as server:
+        server.full = True
+        reader, writer = await server.connect()
+        writer.write(CLOSING.replace(b"Connection: close\r\n", b"Content-Length: 300000\r\n\r\n"))
+        problem(await refused(reader), last=False)
+        server.connections[0].shutdown()
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        for _ in range(3):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+        assert not server.connections[0].transport.is_closing()
+        writer.close()
+
+
+@pytest.mark.parametrize(("full", "request_"), [(True, POST), (False, GET), (False, POST)])
+async def test_pipelines_are_short(listening: Listening, full: bool, request_: bytes) -> None:
+    async with listening() as server:
+        server.full = full
+        server.hold.clear()
+        reader, writer = await server.connect()
+        writer.write(request_ * 3000)
+        await until(lambda: bool(server.connections) and server.connections[0]._begun > 0)
+        assert len(server.connections[0].pipeline) <= AT_ONCE
+        server.hold.set()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.count(b"HTTP/1.1 ") == AT_ONCE + 1
+        assert answer.count(b"connection: close") == 1
+        writer.close()
+
+
+@LOOPS
+def test_a_request_in_the_last_moment_of_a_limit(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Uvloop's timers of less than half a millisecond are no timers."""
+
+    async def ask() -> None:
+        async with listening() as server:
+            reader, writer = await server.connect()
+            await until(lambda: bool(server.connections))
+            (protocol,) = server.connections
+            protocol._enter(Phase.SILENT, 0.0003, lambda: None)
+            protocol._enter(Phase.SILENT, 0.0001, lambda: None)
+            writer.write(GET)
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(ask())
+
+
+@LOOPS
+def test_who_does_not_read_and_asks_again_is_dropped(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def ask() -> None:
+        async with listening(silent_s=0.1) as server:
+            writer = await deaf_caller(server)
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" + GET + POST)
+            await server.reached.wait()
+            (connection,) = server.connections
+            await until(lambda: connection not in connection.connections)
+            assert server.unread.bytes == 0
+            writer.transport.abort()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(ask())
+
+
+@LOOPS
+def test_who_reads_slowly_and_asks_again_is_answered(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def ask() -> None:
+        async with listening(silent_s=0.5) as server:
+            reader, writer = await server.connect()
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(20):
+                await reader.readexactly(1_000_000)
+                await asyncio.sleep(0.04)
+            assert (await reader.readuntil(b"\r\n\r\n0")).endswith(b"0")
+            server.hold.clear()
+            server.reached.clear()
+            writer.write(GET)
+            await asyncio.wait_for(server.reached.wait(), 5)
+            await asyncio.sleep(0.8)  # answering has no limit again
+            server.hold.set()
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), 5)
+            writer.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(ask())
+
+
+@LOOPS
+def test_an_application_that_fails_behind_its_answer_keeps_nothing(
+    listening: Listening,
+    loop: Callable[[], asyncio.AbstractEventLoop],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL, "uvicorn.error")  # a captured line keeps the frames
+
+    async def lose() -> None:
+        async with listening() as server:
+            go = asyncio.Event()
+
+            async def fail(_scope: Scope, _receive: Receive, send: Send) -> None:
+                await send({"type": "http.response.start", "status": 200, "headers": LENGTH_2})
+                server.reached.set()
+                await go.wait()
+                raise ValueError("behind the answer")
+
+            server.answer = fail
+            _, writer = await server.connect()
+            writer.write(GET)
+            await server.reached.wait()
+            protocol = weakref.ref(server.connections.pop())
+            lost = protocol()
+            assert lost is not None
+            connections = lost.connections
+            del lost
+            writer.transport.abort()
+            await until(lambda: not connections)
+            go.set()
+            await until(lambda: protocol() is None)
+
+    run_without_collector(lose(), loop)
+
+
 async def test_who_cannot_be_turned_away_is_not_left_waiting(listening: Listening) -> None:
     def fail(_: Record) -> None:
         raise OSError("the disk is full")
@@ -897,28 +1063,24 @@ async def test_browsers_are_turned_away_by_the_application(listening: Listening)
 def test_who_is_turned_away_and_does_not_listen_fills_no_memory(
     listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    async def pester(writer: asyncio.StreamWriter) -> None:
-        while True:
-            writer.write(POST)
-            await writer.drain()
-            await asyncio.sleep(0)
-
     async def ask() -> None:
         async with listening() as server:
             server.full = True
             server.answer = PlainTextResponse("the application, which waits for the caller")
-            deaf = socket.socket()
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            deaf.connect(("127.0.0.1", server.port))
-            _, writer = await asyncio.open_connection(sock=deaf)
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            pestering = asyncio.create_task(pester(writer))
+            writer = await deaf_caller(server)
             await until(lambda: bool(server.connections))
             (protocol,) = server.connections
+            ours = protocol.transport.get_extra_info("socket")
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            told = asyncio.Semaphore(0)
+            server.observers.append(lambda _: told.release())
+            while not protocol.flow.write_paused:
+                writer.write(POST)
+                with contextlib.suppress(TimeoutError):  # the application has it
+                    await asyncio.wait_for(told.acquire(), 1)
+            writer.write(POST * AT_ONCE)
             await until(lambda: protocol.flow.read_paused)
-            assert protocol.flow.write_paused
             assert protocol.transport.get_write_buffer_size() < 2 * HIGH_WATER_LIMIT
-            pestering.cancel()
             writer.transport.abort()
 
     with asyncio.Runner(loop_factory=loop) as runner:
