@@ -71,7 +71,7 @@ def pace(rate: float) -> tuple[int, int]:
 
 def overload(
     service: Service, rate: float, seconds: float, period: float
-) -> tuple[Counter[int], int, list[float]]:
+) -> tuple[Counter[int], int, list[float], list[float]]:
     """Run `h2load` beside the prober.
 
     Args:
@@ -81,8 +81,8 @@ def overload(
         period: Seconds from one request of a client to its next; 0 for clients that ask once.
 
     Returns:
-        How often each status came, how many answers with 200 came within the time, and the
-        prober's milliseconds.
+        How often each status came, how many answers with 200 came within the time, the prober's
+        milliseconds, and those of each refusal, as `h2load` saw it.
     """
     burst, period_ms = pace(rate)
     rounds = max(1, round(seconds / period)) if period else 1
@@ -107,7 +107,8 @@ def overload(
     ends = [(int(row[0]) - first + int(row[2])) / 1e6 for row in rows if row[1] == "200"]
     statuses = Counter(int(row[1]) for row in rows)
     statuses[0] += requests - len(rows)
-    return statuses, sum(end <= seconds for end in ends), times
+    refused = [int(row[2]) / 1000 for row in rows if row[1] == "429"]
+    return statuses, sum(end <= seconds for end in ends), times, refused
 
 
 def p99(values: list[float]) -> float:
@@ -125,6 +126,7 @@ class Outcome:
         statuses: How often each status came.
         live_ms: The prober's milliseconds.
         refused_ms: Milliseconds of each refusal, inside the server.
+        seen_ms: The same as the generator saw it, with the way, and the rest before it.
     """
 
     offered: float
@@ -132,6 +134,7 @@ class Outcome:
     statuses: Counter[int]
     live_ms: list[float]
     refused_ms: list[float]
+    seen_ms: list[float]
 
     @property
     def other(self) -> int:
@@ -142,11 +145,11 @@ class Outcome:
 def suffer(service: Service, rate: float, seconds: float, period: float) -> Outcome:
     """Overload the service and read its log."""
     seen = len(service.lines)
-    statuses, good, times = overload(service, rate, seconds, period)
+    statuses, good, times, seen_ms = overload(service, rate, seconds, period)
     lines = service.lines[seen:]
     refused = [line["timing_ms"]["total"] for line in lines if line.get("status") == 429]
     offered = sum(statuses.values()) / seconds
-    return Outcome(offered, good / seconds, statuses, times, refused)
+    return Outcome(offered, good / seconds, statuses, times, refused, seen_ms)
 
 
 def _raise_file_limit() -> None:
@@ -180,11 +183,13 @@ def main() -> None:
             Figure("neither 200 nor 429", kept.other, 0),
             Figure("refused", kept.statuses[429]),
             Figure("p99 of a refusal, inside the server", p99(kept.refused_ms), 20, "ms"),
+            Figure("p99 of a refusal, as its caller sees it", p99(kept.seen_ms), 20, "ms"),
             Figure("p99 of /health/live", p99(kept.live_ms), 10, "ms"),
             Figure("a connection for each request: offered", fresh.offered, unit="1/s"),
             Figure("  goodput", fresh.good / (between + after) * 200, unit="% of the peak"),
             Figure("  neither 200 nor 429", fresh.other, 0),
             Figure("  p99 of a refusal, inside the server", p99(fresh.refused_ms), 20, "ms"),
+            Figure("  p99 of a refusal, as its caller sees it", p99(fresh.seen_ms), unit="ms"),
             Figure("  p99 of /health/live", p99(fresh.live_ms), unit="ms"),
         ]
     )
