@@ -8,7 +8,6 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
-from email.utils import formatdate
 from typing import Final
 
 import uvicorn
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from app.api.context import Context
 from app.api.identity import identity_headers
 from app.api.security import HEADERS
+from app.date import DatedState
 from app.inference import StartError
 from app.limits import Config, Limits
 from app.main import create_app
@@ -31,7 +31,6 @@ from app.telemetry.middleware import log_request
 from app.telemetry.stderr import silence_libraries
 
 _BACKLOG: Final = 2048
-_DATE_S: Final = 1.0
 _LAST_BYTES_S: Final = 2
 _CUT_S: Final = 0.5
 _POLL_S: Final = 0.02
@@ -50,6 +49,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config)
+        self.server_state = DatedState()
         self._limited = config
         self._settings = context.settings
         self._predictor = context.predictor
@@ -77,9 +77,7 @@ class Server(uvicorn.Server):
             self._told.set()
         told = asyncio.create_task(self._told.wait())
         failed = asyncio.create_task(self._predictor.wait_failed())
-        while not (told.done() or failed.done()):
-            self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-            await asyncio.wait((told, failed), timeout=_DATE_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
             self.failure = failed.result()
         else:
