@@ -14,7 +14,7 @@ class Pause:
     the threads have the cores and the interpreter's lock, and the next callers gather.
 
     Args:
-        seconds: How long everybody waits; twice that must be little for whoever is served.
+        seconds: How long everybody waits, `/health/live` as well, for which 10 ms are promised.
         sleep: What blocks the thread of the loop.
     """
 

@@ -306,9 +306,9 @@ class Protocol(HttpToolsProtocol):
             or self.parser.get_http_version() == "1.0"
             or not self.parser.should_keep_alive()
         )
-        offered = next((value for name, value in self.headers if name == b"x-request-id"), None)
+        offered = next((value for name, value in self.headers if name == b"x-request-id"), b"")
         record = Record(
-            request_id(offered.decode("latin-1") if offered is not None else None),
+            request_id(offered.decode("latin-1")),
             method.decode(),
             started=began,
             route=route,

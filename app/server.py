@@ -148,7 +148,7 @@ def serve(settings: Settings, stop: Stop) -> int:
         StartError: The model could not be brought up, or the engine was lost for good.
     """
     keep_memory_flat()
-    _raise_file_limit()
+    raise_file_limit()
     silence_libraries()
     logs.configure(settings.log_level)
     app = create_app(settings)
@@ -232,7 +232,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Allow as many connections as the system lets us, instead of the usual 1,024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):

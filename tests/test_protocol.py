@@ -697,14 +697,21 @@ LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_even
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345"
 
 
+def run(
+    coroutine: Coroutine[None, None, None], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Run on a loop."""
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(coroutine)
+
+
 def run_without_collector(
     coroutine: Coroutine[None, None, None], loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     """Run on a loop; what is in a circle of references is not freed meanwhile."""
     gc.disable()
     try:
-        with asyncio.Runner(loop_factory=loop) as runner:
-            runner.run(coroutine)
+        run(coroutine, loop)
     finally:
         gc.enable()
 
@@ -753,8 +760,7 @@ def test_a_caller_who_leaves_before_pipelined_answers(
             await until(lambda: not protocol.tasks)
             assert [message["type"] for message in left] == ["http.request", "http.disconnect"]
 
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(leave())
+    run(leave(), loop)
     assert not caplog.records
 
 
@@ -947,8 +953,7 @@ def test_a_request_in_the_last_moment_of_a_limit(
             assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
             writer.close()
 
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(ask())
+    run(ask(), loop)
 
 
 @LOOPS
@@ -965,8 +970,7 @@ def test_who_does_not_read_and_asks_again_is_dropped(
             assert server.unread.bytes == 0
             writer.transport.abort()
 
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(ask())
+    run(ask(), loop)
 
 
 @LOOPS
@@ -991,8 +995,7 @@ def test_who_reads_slowly_and_asks_again_is_answered(
             await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), 5)
             writer.close()
 
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(ask())
+    run(ask(), loop)
 
 
 @LOOPS
@@ -1083,8 +1086,7 @@ def test_who_is_turned_away_and_does_not_listen_fills_no_memory(
             assert protocol.transport.get_write_buffer_size() < 2 * HIGH_WATER_LIMIT
             writer.transport.abort()
 
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(ask())
+    run(ask(), loop)
 
 
 async def test_who_reads_slowly_gets_the_whole_answer(listening: Listening) -> None:

@@ -11,7 +11,6 @@ before and one after, together as long as the overload.
 """
 
 import asyncio
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from app.server import raise_file_limit
 from benchmarks.connection import connect
 from benchmarks.fire.proof import Figure, conclude, options
 from benchmarks.fire.service import Service, serve
@@ -32,6 +32,7 @@ _PERIOD_S = 0.1
 _PACE_ERROR = 0.02
 _WARM_S = 3.0
 _CLIENT_PERIOD_S = 6.0
+_LINE_S = 30.0  # to the last answer, at most
 
 
 def peak(service: Service, seconds: float) -> float:
@@ -100,7 +101,7 @@ def overload(
         ]
         generator = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         times = asyncio.run(probe(service, seconds))
-        generator.wait(seconds)
+        generator.wait(seconds + _LINE_S)
         rows = [line.split() for line in log.read_text().splitlines()]
     # Start in microseconds since the epoch, status, microseconds to the end of the answer.
     first = min(int(row[0]) for row in rows)
@@ -152,18 +153,12 @@ def suffer(service: Service, rate: float, seconds: float, period: float) -> Outc
     return Outcome(offered, good / seconds, statuses, times, refused, seen_ms)
 
 
-def _raise_file_limit() -> None:
-    """Let the generator have a few thousand connections."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def main() -> None:
     """Measure."""
     given = options(__doc__, seconds=60.0, times=3.0)
     if shutil.which("h2load") is None:
         sys.exit("h2load is missing: apt-get install nghttp2-client")
-    _raise_file_limit()
+    raise_file_limit()  # the generator inherits it
     with serve(given.bundle) as service:
         before = peak(service, given.seconds / 2)
         rate = given.times * before
