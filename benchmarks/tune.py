@@ -2,8 +2,8 @@
 
 Usage: python -m benchmarks.tune [--rounds 3] [--seconds 3] [--peers mosec,FastAPI]
 
-The rule is the one that the service applies to itself: the time of a lone request decides up to
-10 %, then throughput. The settings that win stand in `benchmarks/servers.py`.
+The time of a lone request decides up to 10 %, then throughput. The settings that win stand in
+`benchmarks/servers.py`.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from app.imaging import phantom, render_overlay, render_png, segment
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
-from app.inference.measurement import Measurement, better, buckets_for, measure, time_alone
+from app.inference.measurement import Measurement, buckets_for, measure, time_alone
 from app.inference.pipeline import predict_image
 from app.inference.selection import Choice, load_engine
 
@@ -36,7 +36,7 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     """Load the engine that was chosen, warm it, and measure how to use it. Blocking, for seconds.
 
     On a processor ONNX Runtime has a slot a core. One whose lone run uses all cores competes with
-    one that never uses more than one.
+    one that never uses more than one; beside other runs there is no difference between them.
 
     Args:
         bundle: The model.
@@ -59,16 +59,12 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     if slots > 1:
         single = Choice(engine.name, engine.device, reason)
         engines.append(load_engine(bundle, single, threads=1).engine)
-    ways = [
-        measure(one, image, lone=lone, buckets=buckets, slots=slots, cores=places)
-        for one, lone in zip(engines, time_alone(engines, image, cores=places), strict=True)
-    ]
-    best = better(ways)
-    for one, way in zip(engines, ways, strict=True):
-        if way is best:
-            engine = one
-        else:
-            one.close()
+    times = time_alone(engines, image, cores=places)
+    lone = min(times)
+    engine = engines.pop(times.index(lone))
+    for other in engines:
+        other.close()
+    best = measure(engine, image, lone=lone, buckets=buckets, slots=slots, cores=places)
     # What is loaded stays. Left to the garbage collector, it would be walked through every few
     # seconds under load, which stops everything for a tenth of a second.
     gc.unfreeze()

@@ -14,7 +14,7 @@ from app.inference.runner import pad
 from app.inference.threads import stay_on
 
 # Differences up to this count as none: they are smaller than the noise of a busy machine.
-SAME = 0.10
+_SAME = 0.10
 CPU_BUCKETS: dict[EngineName, tuple[int, ...]] = {"onnxruntime": (1,), "tensorflow": (1, 2)}
 GPU_BUCKETS = (1, 4, 16, 64)
 _LEAST_RUNS, _MOST_RUNS = 3, 20
@@ -30,8 +30,8 @@ class Measurement:
         slots: Batches that compute at once.
         threads: Processor cores of a run that is alone.
         buckets: The batch sizes that pay; the largest is the batch limit.
-        lone: Seconds of a run of one image while nothing else runs: the lower quartile, since what
-            else a machine does at start-up makes a run longer, never shorter.
+        lone: Seconds of a run of one image while nothing else runs: the shortest of several, since
+            what else a machine does at start-up makes a run longer, never shorter.
         throughput: Images per second with all slots busy, at the batch limit.
         p99: Seconds of a run by bucket, 99th percentile, with all slots busy.
         probability: The answer to the image that was measured with.
@@ -117,7 +117,7 @@ def time_alone(
 
     with ThreadPoolExecutor(1) as thread:
         turns = thread.submit(work).result()
-    return [float(np.percentile(runs, 25)) for runs in zip(*turns, strict=True)]
+    return [min(runs) for runs in zip(*turns, strict=True)]
 
 
 def measure(
@@ -159,7 +159,7 @@ def measure(
                 raise
             break
         rate = bucket * slots / float(np.median(runs))
-        if rate < throughput * (1 + SAME):
+        if rate < throughput * (1 + _SAME):
             break
         throughput = rate
         p99[bucket] = float(np.percentile(runs, 99))
@@ -172,13 +172,6 @@ def measure(
         p99=p99,
         probability=engine.infer(pad([image], 1))[0].copy(),
     )
-
-
-def better(measurements: Sequence[Measurement]) -> Measurement:
-    """Return the best: the time of a lone request decides up to 10 %, then throughput."""
-    fastest = min(measurement.lone for measurement in measurements)
-    equal = [m for m in measurements if m.lone <= fastest * (1 + SAME)]
-    return max(equal, key=lambda measurement: measurement.throughput)
 
 
 def _time_runs(

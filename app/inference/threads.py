@@ -22,7 +22,8 @@ class Threads:
 
     `ThreadPoolExecutor` does not do: the interpreter joins its threads on exit, hung ones as well.
     Each thread waits for work of its own, and the first that is idle gets the next call: of several
-    that wait on one queue, each call wakes another one in vain.
+    that wait on one queue, each call wakes another one in vain. All are idle from the beginning, so
+    that the first call goes to the first thread, whether the system has started it yet or not.
 
     Args:
         count: Number of threads.
@@ -37,8 +38,10 @@ class Threads:
         self._closed = False
         for number in range(count):
             place = [cores[number % len(cores)]] if cores else []
+            mine: SimpleQueue[_Job | None] = SimpleQueue()
+            heapq.heappush(self._idle, (number, mine))
             threading.Thread(
-                target=self._work, args=(number, place), name=f"{name}-{number}", daemon=True
+                target=self._work, args=(number, mine, place), name=f"{name}-{number}", daemon=True
             ).start()
 
     def submit(self, function: Callable[[], Result]) -> asyncio.Future[Result]:
@@ -68,13 +71,14 @@ class Threads:
                 queue.put(None)
             self._idle.clear()
 
-    def _work(self, number: int, place: Sequence[int]) -> None:
+    def _work(self, number: int, mine: SimpleQueue[_Job | None], place: Sequence[int]) -> None:
         _give_way()
         stay_on(place)
-        mine: SimpleQueue[_Job | None] = SimpleQueue()
-        while job := self._next(number, mine) or mine.get():
+        job = mine.get()
+        while job:
             _call(*job)
             del job  # an idle thread must not keep the last batch alive
+            job = self._next(number, mine) or mine.get()
 
     def _next(self, number: int, mine: SimpleQueue[_Job | None]) -> _Job | None:
         with self._lock:

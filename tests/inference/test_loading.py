@@ -41,7 +41,7 @@ def test_engine_is_warm_and_used_in_a_way_that_was_measured(
 
 
 @pytest.mark.parametrize("winner", [0, 1])
-def test_the_better_way_stays_and_the_other_engine_is_closed(
+def test_who_is_faster_alone_stays_and_the_other_engine_is_closed(
     tiny: Bundle, monkeypatch: pytest.MonkeyPatch, winner: int
 ) -> None:
     engines = []
@@ -53,11 +53,14 @@ def test_the_better_way_stays_and_the_other_engine_is_closed(
 
     monkeypatch.setattr(loading_module, "load_engine", remember)
     monkeypatch.setattr(loading_module, "available_cores", lambda: 2)
-    monkeypatch.setattr(loading_module, "better", lambda measurements: measurements[winner])
+    times = [0.002, 0.002]
+    times[winner] = 0.001
+    monkeypatch.setattr(loading_module, "time_alone", lambda *_, **__: times)
     loaded = load(tiny, choose_engine(tiny, device="cpu"))
     assert [engine.threads for engine in engines] == [2, 1]
     assert loaded.engine is engines[winner]
     assert (loaded.measurement.slots, loaded.measurement.threads) == [(2, 2), (2, 1)][winner]
+    assert loaded.measurement.lone == 0.001
     pixels = np.zeros((1, 64, 64, 3), np.uint8)
     assert loaded.engine.infer(pixels).shape == (1, 64, 64)
     with pytest.raises(AttributeError):

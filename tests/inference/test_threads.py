@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from app.inference import threads as threads_module
 from app.inference.threads import Threads
 from tests.waiting import until
 
@@ -31,6 +32,25 @@ async def test_calls_run_at_the_same_time_and_in_order() -> None:
     assert seen == [0, 1, 2, 3, 4]
     threads.close()
     single.close()
+
+
+async def test_first_call_waits_for_the_first_thread_if_it_starts_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = threading.Event()
+
+    def start_late() -> None:
+        if threading.current_thread().name == "late-0":
+            started.wait()
+
+    monkeypatch.setattr(threads_module, "_give_way", start_late)
+    threads = Threads(2, "late")
+    first, second = (threads.submit(lambda: threading.current_thread().name) for _ in range(2))
+    assert await second == "late-1"
+    assert not first.done()
+    started.set()
+    assert await first == "late-0"
+    threads.close()
 
 
 async def test_what_waits_is_run_after_close() -> None:
