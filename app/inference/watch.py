@@ -1,8 +1,10 @@
 """The engine watch: a run that takes too long is hung, however long it goes on."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from app.inference.errors import EngineLost
@@ -11,8 +13,22 @@ MIN_SECONDS = 2.0
 P99_FACTOR = 20
 # An alarm that rings this late proves nothing: the whole process slept, the engine too.
 _LATE_SECONDS = 1.0
+_SOON_SECONDS = 0.01  # is now
 
 Answer = TypeVar("Answer")
+
+
+def held_up(thread: int) -> float:
+    """Return the seconds that a thread has waited for a processor core in its life.
+
+    Args:
+        thread: Its native id. Where the system does not tell, it has never waited.
+    """
+    try:
+        _, waited, _ = Path(f"/proc/self/task/{thread}/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0.0
+    return int(waited) / 1e9
 
 
 class Run:
@@ -20,14 +36,22 @@ class Run:
 
     Attributes:
         started: When the engine began to compute, None before and after.
+        thread: The native id of the thread in which it did.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        held_up: Callable[[int], float] = held_up,
+    ) -> None:
         self.clock = clock
+        self.held_up = held_up
         self.started: float | None = None
+        self.thread = 0
 
     def start(self) -> None:
         """Note that the engine begins to compute."""
+        self.thread = threading.get_native_id()
         self.started = self.clock()
 
     def stop(self) -> None:
@@ -44,7 +68,8 @@ async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Ans
     """Wait for a run, but not for ever.
 
     Only the time in the engine counts: a batch that was prepared ahead may wait for its turn, and
-    what is done for an image before and after depends on its size.
+    what is done for an image before and after depends on its size. Nor does the time count in which
+    other processes have all cores: from half of what is allowed on, this is looked at.
 
     Args:
         future: The outcome of the run; it fails when the run is hung.
@@ -70,7 +95,10 @@ class _Alarm:
 
     def __init__(self, future: asyncio.Future[Answer], run: Run, allowed: float) -> None:
         self._future, self._run, self._allowed = future, run, allowed
-        self._set(allowed, run.clock())
+        self._awake = 0.0  # since when the process has not slept
+        self._seen: float | None = None  # the beginning that the two below count from
+        self._held_up = self._excused = 0.0
+        self._set(allowed / 2, run.clock())
 
     def cancel(self) -> None:
         """Never ring; this also breaks the circle of this object and its timer."""
@@ -83,10 +111,24 @@ class _Alarm:
     def _ring(self, due: float) -> None:
         now = self._run.clock()
         started = self._run.started  # once: its thread goes on
-        if started is None or now > due + _LATE_SECONDS:
-            self._set(self._allowed, now)
-        elif (remaining := started + self._allowed - now) > 0:
+        if now > due + _LATE_SECONDS:
+            self._awake = now
+        if started is None:
+            self._set(self._allowed / 2, now)
+            return
+        began = max(started, self._awake)
+        self._excuse(began)
+        remaining = began + self._allowed + self._excused - now
+        if remaining > _SOON_SECONDS:
             self._set(remaining, now)
         elif not self._future.done():
             cause = f"The engine hung: a run takes longer than {self._allowed:.1f} s."
             self._future.set_exception(EngineLost(cause))
+
+    def _excuse(self, began: float) -> None:
+        held_up = self._run.held_up(self._run.thread)
+        if began == self._seen:
+            self._excused += held_up - self._held_up
+        else:
+            self._seen, self._excused = began, 0.0
+        self._held_up = held_up

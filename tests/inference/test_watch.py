@@ -2,17 +2,28 @@
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
 import weakref
+from collections.abc import Callable
 
 import pytest
 
 from app.inference.errors import EngineLost
-from app.inference.watch import Run, allowed_seconds, watch
+from app.inference.threads import stay_on
+from app.inference.watch import Run, allowed_seconds, held_up, watch
 from tests.inference.clock import run, settle
 
 
-def started() -> Run:
-    state = Run(asyncio.get_running_loop().time)
+def never_held_up(_: int) -> float:
+    return 0.0
+
+
+def started(held_up: Callable[[int], float] = never_held_up) -> Run:
+    state = Run(asyncio.get_running_loop().time, held_up)
     state.start()
     return state
 
@@ -57,7 +68,7 @@ def test_time_before_the_start_does_not_count() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = loop.create_future()
-        state = Run(loop.time)
+        state = Run(loop.time, never_held_up)
         loop.call_later(1.5, state.start)
         with pytest.raises(EngineLost):
             await watch(future, state, 2.0)
@@ -71,7 +82,7 @@ def test_run_that_never_starts_is_waited_for() -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = loop.create_future()
         loop.call_later(100, future.set_result, "fine")
-        assert await watch(future, Run(loop.time), 2.0) == "fine"
+        assert await watch(future, Run(loop.time, never_held_up), 2.0) == "fine"
         return loop.time()
 
     assert run(main()) == pytest.approx(100)
@@ -82,7 +93,7 @@ def test_nothing_is_left_for_the_garbage_collector() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = loop.create_future()
-        state = Run(loop.time)
+        state = Run(loop.time, never_held_up)
         gone = weakref.ref(state)
         loop.call_later(5.0, future.set_result, "fine")  # the alarm rings twice before
         await watch(future, state, 2.0)
@@ -118,7 +129,7 @@ def test_late_alarm_after_the_process_slept_proves_nothing() -> None:
             nonlocal slept
             slept += 60  # the machine was suspended
 
-        state = Run(clock)
+        state = Run(clock, never_held_up)
         state.start()
         future: asyncio.Future[str] = loop.create_future()
         loop.call_later(1.0, sleep)
@@ -126,4 +137,62 @@ def test_late_alarm_after_the_process_slept_proves_nothing() -> None:
             await watch(future, state, 2.0)
         return loop.time()
 
-    assert run(main()) == pytest.approx(4.0)
+    assert run(main()) == pytest.approx(3.0)
+
+
+def test_time_in_which_other_processes_have_all_cores_does_not_count() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def held_up(thread: int) -> float:
+            """Nine tenths of the time, for ten seconds; the first one is before anybody looks."""
+            assert thread == threading.get_native_id()
+            return 100 + 0.9 * min(loop.time() - began, 10.0)
+
+        with pytest.raises(EngineLost):
+            await watch(loop.create_future(), started(held_up), 2.0)
+        return loop.time() - began
+
+    # In ten seconds it has computed for 1.0 before the first look and 0.9 after it.
+    assert run(main()) == pytest.approx(10.1, abs=0.02)
+
+
+def test_next_run_of_a_batch_is_excused_for_nothing_that_was_before_it() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        state = started(lambda _: min(loop.time(), 1.9))
+        loop.call_later(1.95, state.start)
+        with pytest.raises(EngineLost):
+            await watch(loop.create_future(), state, 2.0)
+        return loop.time()
+
+    assert run(main()) == pytest.approx(3.95, abs=0.02)
+
+
+def test_thread_that_shares_its_core_is_held_up() -> None:
+    found: list[float] = []
+
+    def compute() -> None:
+        core = min(os.sched_getaffinity(0))
+        stay_on([core])
+        thread = threading.get_native_id()
+        spin = f"import os; os.sched_setaffinity(0, [{core}]); print(flush=True)\nwhile True: pass"
+        with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            other.stdout.readline()
+            before = held_up(thread)
+            until = time.monotonic() + 20
+            while (waited := held_up(thread) - before) < 0.05 and time.monotonic() < until:
+                pass
+            other.kill()
+        found.append(waited)
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+    assert found[0] >= 0.05
+
+
+def test_thread_that_is_gone_was_not_held_up() -> None:
+    assert held_up(2**31 - 1) == 0.0
