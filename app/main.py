@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,6 +28,15 @@ from app.telemetry.middleware import Telemetry, log_request
 
 if TYPE_CHECKING:
     app: FastAPI
+
+# FastAPI's own would give queries and the messages of errors to whatever an environment variable
+# names; and to ask whether there is something costs as much as a layer of ours, for each request.
+_NO_TRACES: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 
 
 def create_app(settings: Settings | None = None, predictor: Predictor | None = None) -> FastAPI:
@@ -61,6 +71,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         redoc_url=None,
         openapi_url=None,  # `docs` serves it
         redirect_slashes=False,  # the address would be made of the caller's `Host`
+        telemetry=_NO_TRACES,
         exception_handlers={
             Problem: answer_problem,
             HTTPException: answer_http,

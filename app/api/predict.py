@@ -1,7 +1,7 @@
 """`POST /predict` and its siblings: an image goes in, a mask comes out."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
@@ -173,5 +173,10 @@ def _respond(prediction: inferred.Prediction, body: bytes, chosen: Format) -> Re
         found = prediction.segmentation
         response.headers["X-Polyp-Detected"] = str(found.area_px > 0).lower()
         response.headers["X-Mask-Area"] = str(found.area_px)
-        response.headers["X-Threshold"] = np.format_float_positional(found.threshold, trim="0")
+        response.headers["X-Threshold"] = _decimal(found.threshold)
     return response
+
+
+@lru_cache(maxsize=64)
+def _decimal(threshold: float) -> str:
+    return np.format_float_positional(threshold, trim="0")

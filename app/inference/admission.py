@@ -95,6 +95,8 @@ class Admission:
         The line is full, or too long for the patience. Nothing is raised: in an overload this
         answers most requests, and an exception on its way costs several times as much.
         """
+        if not self.admitted:
+            return None
         rate = self._rate()
         wait = self.admitted / rate
         if self.admitted >= self._limit(rate):

@@ -10,6 +10,7 @@ _BUSY_MEMORY = 10.0
 _IDLE_MEMORY = 60.0
 # The weight of the seed, so that the first answers of a busy time do not shake the estimate.
 _SEED_SECONDS = 0.5
+_FRESH_SECONDS = 0.01
 
 
 class Throughput:
@@ -40,8 +41,9 @@ class Throughput:
 
     @property
     def rate(self) -> float:
-        """Answers per second."""
-        self._note()
+        """Answers per second, as of a few milliseconds ago: a full line asks for each refusal."""
+        if self._clock() > self._noted + _FRESH_SECONDS:
+            self._note()
         return (self._answers + _SEED_SECONDS * self._seed()) / (self._seconds + _SEED_SECONDS)
 
     @contextmanager
