@@ -54,12 +54,13 @@ class Throughput:
         """
         self._note()
         self._at_work += 1
+        answered = False
         try:
             yield
-            self._note()
-            self._answers += self._busy
+            answered = True
         finally:
             self._note()
+            self._answers += answered and self._busy
             self._at_work -= 1
 
     @property
