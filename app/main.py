@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # FastAPI's own would give queries and the messages of errors to whatever an environment variable
 # names; and to ask whether there is something costs as much as a layer of ours, for each request.
-_NO_TRACES: Final[TelemetryConfig] = {
+_NO_TELEMETRY: Final[TelemetryConfig] = {
     "tracing": False,
     "metrics": False,
     "logs": False,
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
         redoc_url=None,
         openapi_url=None,  # `docs` serves it
         redirect_slashes=False,  # the address would be made of the caller's `Host`
-        telemetry=_NO_TRACES,
+        telemetry=_NO_TELEMETRY,
         exception_handlers={
             Problem: answer_problem,
             HTTPException: answer_http,

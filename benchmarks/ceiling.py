@@ -10,9 +10,10 @@ import argparse
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from multiprocessing.queues import SimpleQueue
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,30 +40,35 @@ class Ceiling:
         cores: A process for each, which stays there.
     """
 
-    def __init__(self, bundle: Path, cores: list[int]) -> None:
+    def __init__(self, bundle: Path, cores: Sequence[int]) -> None:
         context = multiprocessing.get_context("spawn")
-        self._orders: list[SimpleQueue[float]] = [context.SimpleQueue() for _ in cores]
-        self._rates: SimpleQueue[float] = context.SimpleQueue()
-        self._processes = [
-            context.Process(
-                target=_compute, args=(bundle.resolve(), core, orders, self._rates), daemon=True
+        self._ends: list[Connection] = []
+        self.processes: list[SpawnProcess] = []
+        for core in cores:
+            end, other = context.Pipe()
+            process = context.Process(
+                target=_compute, args=(bundle.resolve(), core, other), daemon=True
             )
-            for core, orders in zip(cores, self._orders, strict=True)
-        ]
-        for process in self._processes:
             process.start()
+            other.close()  # else nobody would be told that the process has ended
+            self._ends.append(end)
+            self.processes.append(process)
 
     def measure(self, seconds: float) -> float:
-        """Return images per second, all processes together."""
-        for orders in self._orders:
-            orders.put(seconds)
-        return sum(self._rates.get() for _ in self._orders)
+        """Return images per second, all processes together.
+
+        Raises:
+            EOFError: One of them has ended; it has told why.
+        """
+        for end in self._ends:
+            end.send(seconds)
+        return float(sum(end.recv() for end in self._ends))
 
     def close(self) -> None:
         """End the processes."""
-        for orders in self._orders:
-            orders.put(0.0)
-        for process in self._processes:
+        for end in self._ends:
+            end.close()
+        for process in self.processes:
             process.join()
 
 
@@ -73,29 +79,33 @@ def ceiling(bundle: Path) -> Iterator[Ceiling]:
     Args:
         bundle: The folder of the bundle's version.
     """
-    processes = Ceiling(bundle, sorted(os.sched_getaffinity(0)))
+    found = Ceiling(bundle, sorted(os.sched_getaffinity(0)))
     try:
-        processes.measure(0.1)  # the first pictures are slower
-        yield processes
+        yield found
     finally:
-        processes.close()
+        found.close()
 
 
-def _compute(
-    bundle: Path, core: int, orders: "SimpleQueue[float]", rates: "SimpleQueue[float]"
-) -> None:
-    os.environ |= {"BENCH_BUNDLE": str(bundle), "BENCH_PATIENCE_S": str(PATIENCE_S)}
+def _compute(bundle: Path, core: int, orders: Connection) -> None:
     os.sched_setaffinity(0, [core])
+    os.environ |= {
+        "BENCH_BUNDLE": str(bundle),
+        "BENCH_PATIENCE_S": str(PATIENCE_S),
+        "BENCH_ROUND": "a",
+        "BENCH_THREADS": "1",
+    }
     keep_memory_flat()
     from benchmarks.peers.work import load
 
     work, pictures = load(), scenes(_SIZE)
-    while seconds := orders.get():
-        began, done = time.perf_counter(), 0
-        while (elapsed := time.perf_counter() - began) < seconds:
-            work(pictures[done % len(pictures)])
-            done += 1
-        rates.put(done / elapsed)
+    with suppress(EOFError):
+        while True:
+            seconds = orders.recv()
+            began, done = time.perf_counter(), 0
+            while (elapsed := time.perf_counter() - began) < seconds:
+                work(pictures[done % len(pictures)])
+                done += 1
+            orders.send(done / elapsed)
 
 
 def main() -> None:
@@ -120,6 +130,7 @@ def main() -> None:
         for number in range(options.rounds):
             for name in [*rates][:: 1 if number % 2 else -1]:
                 if name not in servers:
+                    top.measure(0.5)
                     rates[name].append(top.measure(options.seconds))
                     continue
                 servers[name].tree.resume()

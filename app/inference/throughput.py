@@ -60,7 +60,8 @@ class Throughput:
             answered = True
         finally:
             self._note()
-            self._answers += answered and self._busy
+            if answered and self._busy:
+                self._answers += 1
             self._at_work -= 1
 
     @property

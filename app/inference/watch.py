@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.inference.errors import EngineLost
 
@@ -13,22 +13,47 @@ MIN_SECONDS = 2.0
 P99_FACTOR = 20
 # An alarm that rings this late proves nothing: the whole process slept, the engine too.
 _LATE_SECONDS = 1.0
-_SOON_SECONDS = 0.01  # is now
+_SOON_SECONDS = 0.05  # the system may count no finer
 
 Answer = TypeVar("Answer")
 
 
-def held_up(thread: int) -> float:
-    """Return the seconds that a thread has waited for a processor core in its life.
+class Share(NamedTuple):
+    """What a thread has had of the processor cores in its life.
+
+    Attributes:
+        ran: Seconds that it computed.
+        waited: Seconds that it waited for a core; a wait is booked at its end.
+        wants: Whether it has a core now, or waits for one.
+    """
+
+    ran: float
+    waited: float
+    wants: bool
+
+
+def share_of(thread: int) -> Share | None:
+    """Return what a thread has had; None where the system does not tell.
 
     Args:
-        thread: Its native id. Where the system does not tell, it has never waited.
+        thread: Its native id.
     """
+    folder = Path("/proc/self/task", str(thread))
     try:
-        _, waited, _ = Path(f"/proc/self/task/{thread}/schedstat").read_text().split()
-    except (OSError, ValueError):
+        ran, waited, _ = (folder / "schedstat").read_text().split()
+        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):
+        return None
+    return Share(int(ran) / 1e9, int(waited) / 1e9, state == "R")
+
+
+def starved(before: Share | None, now: Share | None, seconds: float) -> float:
+    """Return how many of the seconds between two looks at a thread it waited for a core."""
+    if before is None or now is None:
         return 0.0
-    return int(waited) / 1e9
+    if now.wants and now.ran == before.ran:
+        return seconds
+    return min(max(now.waited - before.waited, 0.0), seconds)
 
 
 class Run:
@@ -42,10 +67,10 @@ class Run:
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        held_up: Callable[[int], float] = held_up,
+        share_of: Callable[[int], Share | None] = share_of,
     ) -> None:
         self.clock = clock
-        self.held_up = held_up
+        self.share_of = share_of
         self.started: float | None = None
         self.thread = 0
 
@@ -69,7 +94,8 @@ async def watch(future: asyncio.Future[Answer], run: Run, allowed: float) -> Ans
 
     Only the time in the engine counts: a batch that was prepared ahead may wait for its turn, and
     what is done for an image before and after depends on its size. Nor does the time count in which
-    other processes have all cores: from half of what is allowed on, this is looked at.
+    the thread of the run gets no core: from half of what is allowed on, this is looked at. Threads
+    that help it are not looked at.
 
     Args:
         future: The outcome of the run; it fails when the run is hung.
@@ -96,8 +122,9 @@ class _Alarm:
     def __init__(self, future: asyncio.Future[Answer], run: Run, allowed: float) -> None:
         self._future, self._run, self._allowed = future, run, allowed
         self._awake = 0.0  # since when the process has not slept
-        self._seen: float | None = None  # the beginning that the two below count from
-        self._held_up = self._excused = 0.0
+        self._began: float | None = None  # what is excused, is so since then
+        self._excused = self._looked = 0.0
+        self._share: Share | None = None
         self._set(allowed / 2, run.clock())
 
     def cancel(self) -> None:
@@ -117,7 +144,7 @@ class _Alarm:
             self._set(self._allowed / 2, now)
             return
         began = max(started, self._awake)
-        self._excuse(began)
+        self._excuse(began, now)
         remaining = began + self._allowed + self._excused - now
         if remaining > _SOON_SECONDS:
             self._set(remaining, now)
@@ -125,10 +152,10 @@ class _Alarm:
             cause = f"The engine hung: a run takes longer than {self._allowed:.1f} s."
             self._future.set_exception(EngineLost(cause))
 
-    def _excuse(self, began: float) -> None:
-        held_up = self._run.held_up(self._run.thread)
-        if began == self._seen:
-            self._excused += held_up - self._held_up
+    def _excuse(self, began: float, now: float) -> None:
+        share = self._run.share_of(self._run.thread)
+        if began == self._began:
+            self._excused += starved(self._share, share, now - self._looked)
         else:
-            self._seen, self._excused = began, 0.0
-        self._held_up = held_up
+            self._began, self._excused = began, 0.0
+        self._share, self._looked = share, now

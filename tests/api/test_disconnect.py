@@ -41,6 +41,32 @@ async def test_work_of_a_caller_who_leaves() -> None:
     await asyncio.sleep(0)  # the task lives on
 
 
+async def test_work_begins_before_its_caller_is_watched() -> None:
+    caller, steps = Caller(), list[str]()
+
+    async def receive() -> Message:
+        steps.append("watched")
+        return await caller.receive()
+
+    async def begin() -> None:
+        steps.append("begun")
+
+    async with CancelOnDisconnect(receive):
+        await asyncio.create_task(begin())
+        await asyncio.sleep(0)
+    assert steps == ["begun", "watched"]
+
+
+async def test_work_that_waits_for_nothing_is_not_watched() -> None:
+    async def receive() -> Message:
+        raise AssertionError
+
+    async with CancelOnDisconnect(receive):
+        pass
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_messages_before_the_disconnect_are_passed_over() -> None:
     messages: list[Message] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 

@@ -39,6 +39,16 @@ def test_limit_is_rate_times_half_the_deadline(
     assert admission.limit == limit
 
 
+def test_rate_of_an_empty_line_is_not_asked_for() -> None:
+    def rate() -> float:
+        raise AssertionError
+
+    admission = Admission(rate, lambda: 2, 10.0, Tally())
+    assert admission.refusal(math.inf) is None
+    with line(admission, 0.1), pytest.raises(AssertionError):
+        admission.refusal(math.inf)
+
+
 def test_full_house_refuses_and_says_when_it_will_have_emptied() -> None:
     admission, tally = make(rate=10)
     with ExitStack() as house:

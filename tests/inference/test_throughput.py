@@ -40,6 +40,17 @@ def test_seed_is_believed_until_there_is_more_to_go_by() -> None:
     assert throughput.rate == 50
 
 
+def test_rate_is_of_a_few_milliseconds_ago() -> None:
+    throughput, clock = make()
+    with throughput.work(), throughput.work():
+        clock.now += 1
+        rate = throughput.rate
+        clock.now += 0.009
+        assert throughput.rate == rate
+        clock.now += 0.002
+        assert throughput.rate < rate
+
+
 @pytest.mark.parametrize("rate", [10.0, 50.0, 200.0])
 def test_busy_path_is_measured(rate: float) -> None:
     throughput, clock = make(seed=50)
