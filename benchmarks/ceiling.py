@@ -9,6 +9,7 @@ with nothing around them. Servers and ceiling take turns; ratios are formed with
 import argparse
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,7 +25,7 @@ from benchmarks.cells import closed
 from benchmarks.fire.proof import BUNDLE
 from benchmarks.load import PATIENCE_S
 from benchmarks.pictures import scenes
-from benchmarks.servers import OURS, PEERS, SHIPPED, Entry, started
+from benchmarks.servers import OURS, PEERS, SHIPPED, Entry, Server, Unavailable, started
 from benchmarks.tables import markdown, ratio, spread
 
 _CEILING = "no server"
@@ -108,6 +109,42 @@ def _compute(bundle: Path, core: int, orders: Connection) -> None:
             orders.send(done / elapsed)
 
 
+def compare(peer: Server, bundle: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Measure in turns; return images per second by name and round.
+
+    Args:
+        peer: The server beside ours.
+        bundle: The folder of the bundle's version.
+        rounds: How often each has its turn.
+        seconds: Length of a turn.
+
+    Raises:
+        Unavailable: A server cannot be installed or does not start.
+    """
+    rates: dict[str, list[float]] = {_CEILING: [], OURS: [], peer.name: []}
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(TemporaryDirectory()))
+        servers = {
+            server.name: stack.enter_context(started(Entry(server, bundle, "a"), logs))
+            for server in (SHIPPED, peer)
+        }
+        for running in servers.values():
+            running.tree.pause()
+        top = stack.enter_context(ceiling(bundle))
+        for number in range(rounds):
+            for name in [*rates][:: 1 if number % 2 else -1]:
+                if name not in servers:
+                    top.measure(0.5)
+                    rates[name].append(top.measure(seconds))
+                    continue
+                servers[name].tree.resume()
+                closed(servers[name], _SIZE, 2, 0.5)
+                cell = closed(servers[name], _SIZE, _CLIENTS, seconds)
+                servers[name].tree.pause()
+                rates[name].append(float(cell["throughput"]))
+    return rates
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -117,27 +154,10 @@ def main() -> None:
     parser.add_argument("--peer", default="mosec", choices=[peer.name for peer in PEERS])
     options = parser.parse_args()
     peer = next(peer for peer in PEERS if peer.name == options.peer)
-    rates: dict[str, list[float]] = {_CEILING: [], OURS: [], peer.name: []}
-    with ExitStack() as stack:
-        logs = Path(stack.enter_context(TemporaryDirectory()))
-        servers = {
-            server.name: stack.enter_context(started(Entry(server, options.bundle, "a"), logs))
-            for server in (SHIPPED, peer)
-        }
-        for running in servers.values():
-            running.tree.pause()
-        top = stack.enter_context(ceiling(options.bundle))
-        for number in range(options.rounds):
-            for name in [*rates][:: 1 if number % 2 else -1]:
-                if name not in servers:
-                    top.measure(0.5)
-                    rates[name].append(top.measure(options.seconds))
-                    continue
-                servers[name].tree.resume()
-                closed(servers[name], _SIZE, 2, 0.5)
-                cell = closed(servers[name], _SIZE, _CLIENTS, options.seconds)
-                servers[name].tree.pause()
-                rates[name].append(float(cell["throughput"]))
+    try:
+        rates = compare(peer, options.bundle, options.rounds, options.seconds)
+    except Unavailable as fault:
+        sys.exit(str(fault))
     rows = [
         [name, spread(found, 1), f"{ratio(found, rates[_CEILING]):.3f}"]
         for name, found in rates.items()

@@ -8,7 +8,7 @@ from app.imaging import phantom, render_overlay, render_png, segment
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
-from app.inference.measurement import Measurement, buckets_for, measure, time_alone
+from app.inference.measurement import Measurement, buckets_for, measure, preferred, time_alone
 from app.inference.pipeline import predict_image
 from app.inference.selection import Choice, load_engine
 
@@ -60,8 +60,8 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
         single = Choice(engine.name, engine.device, reason)
         engines.append(load_engine(bundle, single, threads=1).engine)
     times = time_alone(engines, image, cores=places)
-    lone = min(times)
-    engine = engines.pop(times.index(lone))
+    chosen = preferred(times)
+    engine, lone = engines.pop(chosen), times[chosen]
     for other in engines:
         other.close()
     best = measure(engine, image, lone=lone, buckets=buckets, slots=slots, cores=places)

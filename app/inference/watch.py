@@ -33,7 +33,7 @@ class Share(NamedTuple):
 
 
 def share_of(thread: int) -> Share | None:
-    """Return what a thread has had; None where the system does not tell.
+    """Return what a thread has had (Linux, sched-stats); None where the system does not tell.
 
     Args:
         thread: Its native id.

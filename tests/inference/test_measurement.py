@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.engine import EngineError, OutOfMemory
-from app.inference.measurement import Measurement, buckets_for, measure, time_alone
+from app.inference.measurement import Measurement, buckets_for, measure, preferred, time_alone
 from tests.inference.fakes import RedEngine, red
 
 IMAGE = np.full((4, 4, 3), 51, np.uint8)
@@ -95,6 +95,14 @@ def test_lone_runs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == ["a+", "a-", "b+", "b-", *["a+", "b+"] * 5]
     assert len(rests) == 10
     assert min(rests) > 0
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [([0.02], 0), ([0.02, 0.03], 0), ([0.0219, 0.02], 0), ([0.0221, 0.02], 1), ([0.02, 0.02], 0)],
+)
+def test_all_cores_are_preferred_up_to_a_tenth(times: list[float], chosen: int) -> None:
+    assert preferred(times) == chosen
 
 
 def test_bucket_that_does_not_fit_into_memory_ends_the_list() -> None:
