@@ -16,14 +16,14 @@ from fastapi import FastAPI
 from app.api.context import Context
 from app.api.identity import identity_headers
 from app.api.security import HEADERS
-from app.date import DatedState
+from app.http.date import DatedState
+from app.http.limits import Config, Limits
+from app.http.pause import Pause
+from app.http.protocol import Protocol
+from app.http.refusals import Refusals
 from app.inference import StartError
-from app.limits import Config, Limits
 from app.main import create_app
 from app.memory import keep_memory_flat
-from app.pause import Pause
-from app.protocol import Protocol
-from app.refusals import Refusals
 from app.settings import PREFIX, Settings, SettingsError, unknown_variables
 from app.signals import Stop
 from app.telemetry import logs

@@ -29,8 +29,8 @@ from app.api.problems import (
     UndecodableImage,
     UnsupportedMediaType,
 )
+from app.http.limits import Unread
 from app.inference.tally import Tally
-from app.limits import Unread
 
 PART: Final = "file"
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
+import httptools
+
+from app.api.problems import BadRequest, Problem, UnknownMethod, VersionNotSupported
 
 # RFC 3986, 3.2.2: a name, an IPv4 or a bracketed IPv6 address, with or without a port.
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(:[0-9]*)?|\[[A-Fa-f0-9:.]+\](:[0-9]*)?")
@@ -64,12 +66,27 @@ def with_path(target: bytes) -> bytes:
     return bare[1] + b"/" + (bare[2] or b"") if bare else target
 
 
-def version_of(data: bytes | memoryview) -> str:
-    """Return the version of HTTP that bytes begin to speak; `1.1` if that cannot be told."""
-    match = _VERSION.match(data)
-    return match[1].decode() if match else "1.1"
+def without_upgrade(
+    method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
+) -> bytes:
+    """Return the bytes of a head as if it had not asked for another protocol."""
+    lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
+    lines += [b"%b: %b" % header for header in headers if header[0] != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
 
 
-def is_unknown_method(data: bytes | memoryview) -> bool:
-    """Say whether bytes that the parser refused begin with a request line as it ought to be."""
-    return bool(_UNKNOWN.match(data))
+def what_is_wrong(data: bytes | memoryview, error: httptools.HttpParserError) -> Problem:
+    """Say why the parser refused a head.
+
+    Args:
+        data: The bytes that the request begins with, as far as they are known.
+        error: What the parser raised.
+    """
+    if isinstance(error, httptools.HttpParserInvalidMethodError) and _UNKNOWN.match(data):
+        return UnknownMethod("The method is not known here.")
+    version = _VERSION.match(data)
+    try:
+        check_version(version[1].decode() if version else "1.1")
+    except VersionNotSupported as problem:
+        return problem
+    return BadRequest("The request is not valid HTTP/1.1.")

@@ -6,9 +6,9 @@ from typing import Protocol
 import uvicorn
 
 from app.api.problems import Problem
-from app.faults import raising_faults
-from app.pause import Pause
-from app.refusals import Refusals
+from app.http.faults import raising_faults
+from app.http.pause import Pause
+from app.http.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from app.api.problems import Problem, QueueFull
-from app.limits import Config, Limits, Unread
-from app.pause import Pause
-from app.protocol import Phase, Protocol
-from app.refusals import Refusals
+from app.http.connection import Phase
+from app.http.limits import Config, Limits, Unread
+from app.http.pause import Pause
+from app.http.protocol import Protocol
+from app.http.refusals import Refusals
 from app.telemetry.record import Record
 from tests.waiting import until
 
@@ -294,7 +295,7 @@ async def test_a_fault_of_ours_is_logged_and_leaves_nobody_waiting(
 
     seen: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context))
-    monkeypatch.setattr("app.protocol.with_path", fail)
+    monkeypatch.setattr("app.http.protocol.with_path", fail)
     async with listening() as server:
         assert await server.exchange(GET) == b""
     causes = [repr(context["exception"].__cause__) for context in seen]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.pause import Pause
+from app.http.pause import Pause
 
 
 async def test_it_rests_once_when_nobody_comes_any_more() -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from app.date import DatedState
+from app.http.date import DatedState
 
 NOON = datetime(2026, 2, 28, 12, tzinfo=UTC).timestamp()
 

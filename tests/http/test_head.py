@@ -1,9 +1,10 @@
 """What the head of a request must be."""
 
+import httptools
 import pytest
 
 from app.api.problems import BadRequest, UnknownMethod, VersionNotSupported
-from app.head import check_head, is_unknown_method, with_path
+from app.http.head import check_head, what_is_wrong, with_path, without_upgrade
 
 HOST = (b"host", b"service:8000")
 
@@ -74,14 +75,40 @@ def test_an_absolute_target_has_a_path(target: bytes, expected: bytes) -> None:
     assert with_path(target) == expected
 
 
-def test_methods_that_could_be_some() -> None:
-    assert is_unknown_method(b"BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert is_unknown_method(memoryview(b"get / HTTP/1.0\r\n"))
-    for data in (
-        b"nonsense\r\n",
-        b"\x16\x03\x01",
-        b"BREW  HTTP/1.1\r\n",
-        b"B\tW / HTTP/1.1\r\n",
-        b"",
-    ):
-        assert not is_unknown_method(data)
+def refused(data: bytes) -> httptools.HttpParserError:
+    """Return what the parser raises at a head."""
+    with pytest.raises(httptools.HttpParserError) as caught:
+        httptools.HttpRequestParser(object()).feed_data(data)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "data", [b"BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n", b"get / HTTP/1.0\r\n"]
+)
+def test_methods_that_could_be_some(data: bytes) -> None:
+    error = refused(data)
+    assert isinstance(what_is_wrong(data, error), UnknownMethod)
+    assert isinstance(what_is_wrong(memoryview(data), error), UnknownMethod)
+    assert isinstance(what_is_wrong(b"", error), BadRequest)
+
+
+@pytest.mark.parametrize(
+    "data", [b"nonsense\r\n", b"\x16\x03\x01", b"BREW  HTTP/1.1\r\n", b"B\tW / HTTP/1.1\r\n"]
+)
+def test_what_is_no_request(data: bytes) -> None:
+    assert isinstance(what_is_wrong(data, refused(data)), BadRequest)
+
+
+@pytest.mark.parametrize("version", ["3.0", "2.7"])
+def test_versions_that_the_parser_refuses(version: str) -> None:
+    data = f"GET / HTTP/{version}\r\nHost: x\r\n\r\n".encode()
+    problem = what_is_wrong(data, refused(data))
+    assert isinstance(problem, VersionNotSupported)
+    assert version in str(problem)
+
+
+def test_the_same_head_without_another_protocol() -> None:
+    headers = [HOST, (b"connection", b"upgrade"), (b"upgrade", b"h2c"), (b"accept", b"*/*")]
+    assert without_upgrade(b"POST", b"/a?b", "1.1", headers) == (
+        b"POST /a?b HTTP/1.1\r\nhost: service:8000\r\nconnection: upgrade\r\naccept: */*\r\n\r\n"
+    )
