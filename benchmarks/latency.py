@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.pictures import SIZES, jpeg
+from app.imaging import phantom_jpeg
+from benchmarks.pictures import SIZES
 
 ENGINES = ("onnxruntime", "tensorflow")
 
@@ -98,7 +99,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--json", type=Path, help="write all figures to this file")
     options = arguments.parse_args()
-    bodies = {name: jpeg(*size) for name, size in SIZES.items()}
+    bodies = {name: phantom_jpeg(*size) for name, size in SIZES.items()}
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
         (engine, size): [] for engine in ENGINES for size in SIZES
     }

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from app.imaging import phantom_jpeg
 from benchmarks.environments import ROOT, EnvironmentFault, environment
 from benchmarks.load import PATIENCE_S, answers
-from benchmarks.pictures import SIZES, jpeg
+from benchmarks.pictures import SIZES
 from benchmarks.process import Tree
 from benchmarks.requests import Form, Target
 
@@ -200,7 +201,7 @@ def started(
 
 
 def _wait(name: str, tree: Tree, target: Target) -> None:
-    picture = jpeg(*SIZES["720x576"])
+    picture = phantom_jpeg(*SIZES["720x576"])
     while True:
         if tree.root.poll() is not None or time.monotonic() > tree.began + _START_S:
             raise Unavailable(f"{name}: {_last_line(tree.log)}")

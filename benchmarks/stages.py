@@ -18,6 +18,7 @@ from app.imaging import (
     encode_rle,
     field_of_view,
     phantom,
+    phantom_jpeg,
     read_header,
     render_overlay,
     render_png,
@@ -30,7 +31,7 @@ from app.inference import load_bundle
 from app.inference.engine import check_probability
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
 from benchmarks.fire.proof import options
-from benchmarks.pictures import SIZES, jpeg
+from benchmarks.pictures import SIZES
 from benchmarks.tables import markdown
 
 
@@ -50,7 +51,7 @@ def stages(
 ) -> dict[str, Callable[[], object]]:
     """Return every stage of a picture of some size, ready to run."""
     height, width = SIZES[size]
-    data = jpeg(height, width)
+    data = phantom_jpeg(height, width)
     image = decode(data, enough=side)
     pixels, shrink = image.pixels, image.shrink
     field = field_of_view(pixels, shrink)

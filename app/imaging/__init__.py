@@ -4,7 +4,7 @@ from app.imaging.decode import Image, decode
 from app.imaging.errors import ImageError, TooManyPixels, UndecodableImage, UnsupportedFormat
 from app.imaging.field import Field, field_of_view
 from app.imaging.header import Header, read_header
-from app.imaging.phantom import phantom
+from app.imaging.phantom import phantom, phantom_jpeg
 from app.imaging.render import render_overlay, render_png, render_probability
 from app.imaging.resize import RESIZE_VERSION, resize, upsample
 from app.imaging.rle import compress_rle, decode_rle, encode_rle
@@ -27,6 +27,7 @@ __all__ = [
     "encode_rle",
     "field_of_view",
     "phantom",
+    "phantom_jpeg",
     "read_header",
     "render_overlay",
     "render_png",

@@ -53,6 +53,22 @@ def phantom(
     return np.clip(colour * 255 + 0.5, 0, 255).astype(np.uint8), mask
 
 
+def phantom_jpeg(height: int, width: int, *, seed: int = 0) -> bytes:
+    """Draws a `phantom` and compresses it as an endoscope's recorder would.
+
+    Args:
+        height: Height in pixels, at least 1.
+        width: Width in pixels, at least 1.
+        seed: Which scene.
+
+    Returns:
+        A JPEG of quality 90.
+    """
+    image, _ = phantom(height, width, seed=seed)
+    _, data = cv2.imencode(".jpg", image[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 90))
+    return data.tobytes()
+
+
 def _wall(random: np.random.Generator, y: _Field, x: _Field) -> _Field:
     """The tube, with the far end of the lumen at the origin; float32 `[H, W, 3]`."""
     size = y.shape

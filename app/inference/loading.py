@@ -4,15 +4,14 @@ import gc
 import time
 from dataclasses import dataclass
 
-from app.imaging import phantom, render_overlay, render_png, segment
+from app.imaging import phantom
 from app.inference.bundle import Bundle
 from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
-from app.inference.measurement import Measurement, buckets_for, measure, preferred, time_alone
-from app.inference.pipeline import predict_image
+from app.inference.measurement import Measurement, buckets_for, help_pays, measure, time_alone
+from app.inference.rehearsal import rehearsal
+from app.inference.runner import Inferred, pad
 from app.inference.selection import Choice, load_engine
-
-_WARM_HEIGHT, _WARM_WIDTH = 576, 720
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Loaded:
 def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded:
     """Load the engine that was chosen, warm it, and measure how to use it. Blocking, for seconds.
 
-    On a processor ONNX Runtime has a slot a core. One whose lone run uses all cores competes with
-    one that never uses more than one; beside other runs there is no difference between them.
+    On a processor ONNX Runtime has a slot a core. Whether a run that is alone is shorter with all
+    cores than with one is measured; beside others a run always has one.
 
     Args:
         bundle: The model.
@@ -55,15 +54,11 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
     slots = cores if engine.name == "onnxruntime" else 1
     places = own_cores() if slots > 1 else []
-    engines = [engine]
-    if slots > 1:
-        single = Choice(engine.name, engine.device, reason)
-        engines.append(load_engine(bundle, single, threads=1).engine)
-    times = time_alone(engines, image, cores=places)
-    chosen = preferred(times)
-    engine, lone = engines.pop(chosen), times[chosen]
-    for other in engines:
-        other.close()
+    lone, unhelped = time_alone(engine, image, cores=places)
+    if slots > 1 and not help_pays(lone, unhelped):
+        engine.close()
+        engine, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
+        lone = unhelped
     best = measure(engine, image, lone=lone, buckets=buckets, slots=slots, cores=places)
     # What is loaded stays. Left to the garbage collector, it would be walked through every few
     # seconds under load, which stops everything for a tenth of a second.
@@ -75,13 +70,12 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
 
 
 def _time_path(engine: Engine, bundle: Bundle) -> float:
-    """Take a phantom all the way, so that the first request finds a warm path; return seconds."""
-    pixels, mask = phantom(_WARM_HEIGHT, _WARM_WIDTH)
-    data = render_overlay(pixels, mask)
+    """Take a picture all the way, alone; return the seconds that it takes."""
     spans = []
     for _ in range(3):
+        picture = rehearsal(bundle.manifest)
         began = time.perf_counter()
-        _, probability = predict_image(engine, bundle.manifest, data)
-        render_png(segment(probability, bundle.manifest.threshold).mask)
+        (probability,) = engine.infer(pad([picture.prepare()], 1))
+        picture.finish(Inferred(probability, 0.0))
         spans.append(time.perf_counter() - began)
     return min(spans)

@@ -30,8 +30,7 @@ class Measurement:
         slots: Batches that compute at once.
         threads: Processor cores of a run that is alone.
         buckets: The batch sizes that pay; the largest is the batch limit.
-        lone: Seconds of a run of one image while nothing else runs: the shortest of several, since
-            what else a machine does at start-up makes a run longer, never shorter.
+        lone: Seconds of a run of one image while nothing else runs, as `time_alone` says.
         throughput: Images per second with all slots busy, at the batch limit.
         p99: Seconds of a run by bucket, 99th percentile, with all slots busy.
         probability: The answer to the image that was measured with.
@@ -73,64 +72,64 @@ def buckets_for(name: EngineName, device: Device, max_batch: int | None = None) 
 
 
 def time_alone(
-    engines: Sequence[Engine],
+    engine: Engine,
     image: NDArray[np.uint8],
     *,
     cores: Sequence[int] = (),
     seconds: float = 0.25,
     clock: Callable[[], float] = perf_counter,
-) -> list[float]:
-    """Time a run of one image while nothing else runs. Blocking.
+) -> tuple[float, float]:
+    """Time a run of one image while nothing else runs: with help, and as if others ran. Blocking.
 
-    The engines take turns, so that what else the machine does meets all of them.
+    Both take turns, so that what else the machine does meets both.
 
     Args:
-        engines: Loaded engines.
+        engine: A loaded engine.
         image: uint8 `[h, w, 3]`.
         cores: Where the thread that asks will stay: on the first.
         seconds: How long to time, at least 3 and at most 20 runs of each.
         clock: What time is measured with.
 
     Returns:
-        Seconds for each engine, see `Measurement.lone`.
+        Seconds with all of the engine's threads, and with the one that calls: the shortest of
+        several, since what else a machine does at start-up makes a run longer, never shorter.
 
     Raises:
-        EngineError: An engine cannot run a single image, or gives no probabilities.
+        EngineError: The engine cannot run a single image, or gives no probabilities.
     """
     batch = pad([image], 1)
-    for engine in engines:
-        _warm(engine, batch)
+    _warm(engine, batch)
 
-    def run(engine: Engine) -> float:
+    def run(*, alone: bool) -> float:
         sleep(_REST_SECONDS)
         began = clock()
-        engine.infer(batch)
+        engine.infer(batch, alone=alone)
         return clock() - began
 
-    def work() -> list[list[float]]:
+    def work() -> list[tuple[float, float]]:
         stay_on(cores[:1])
-        turns = [[run(engine) for engine in engines] for _ in range(_LEAST_RUNS)]
+        turns: list[tuple[float, float]] = []
         until = clock() + seconds
-        while len(turns) < _MOST_RUNS and clock() < until:
-            turns.append([run(engine) for engine in engines])
+        while len(turns) < _LEAST_RUNS or (len(turns) < _MOST_RUNS and clock() < until):
+            turns.append((run(alone=True), run(alone=False)))
         return turns
 
     with ThreadPoolExecutor(1) as thread:
-        turns = thread.submit(work).result()
-    return [min(runs) for runs in zip(*turns, strict=True)]
+        helped, unhelped = zip(*thread.submit(work).result(), strict=True)
+    return min(helped), min(unhelped)
 
 
-def preferred(times: Sequence[float]) -> int:
-    """Return which engine is to run a lone image: the first, unless another is over 10 % faster.
+def help_pays(helped: float, unhelped: float) -> bool:
+    """Say whether lone images are to be computed with all cores: unless one is over 10 % faster.
 
-    The first computes with all cores. That may halve the time of a run and hardly ever makes it
-    longer; but while other work has a core, it may look useless, and what is chosen stays.
+    All of them may halve the time of a run and hardly ever make it longer; but while other work has
+    a core, they may look useless, and what is chosen stays.
 
     Args:
-        times: Seconds of a lone run, as `time_alone` says.
+        helped: Seconds of a lone run with all cores, as `time_alone` says.
+        unhelped: Seconds with one.
     """
-    fastest = min(times)
-    return 0 if times[0] <= fastest * (1 + _SAME) else times.index(fastest)
+    return helped <= unhelped * (1 + _SAME)
 
 
 def measure(

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from app.imaging import phantom_jpeg
 from benchmarks.connection import Connection, connect
 from benchmarks.fire.proof import Figure, conclude, options
 from benchmarks.fire.service import Service, serve
 from benchmarks.load import closed_loop
-from benchmarks.pictures import jpeg
 from benchmarks.requests import get
 
 _PATIENCE_S = 60.0
@@ -62,7 +62,7 @@ def held(bundle: Path) -> Iterator[tuple[Service, Path]]:
 
 async def hang_up_in_waves(service: Service, folder: Path, callers: int) -> Outcome:
     """Fill the queue and leave, again and again; after each wave, one asks and stays."""
-    picture = jpeg(64, 64)
+    picture = phantom_jpeg(64, 64)
     request = service.target().request(picture)
     journal, running = folder / "journal", folder / "running"
     admitted = runs = 0

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from app.imaging import phantom
+from app.imaging import phantom, phantom_jpeg
 from benchmarks.connection import connect
 from benchmarks.fire.proof import Figure, conclude, options
 from benchmarks.fire.service import Service, serve
-from benchmarks.pictures import SIZES, jpeg
+from benchmarks.pictures import SIZES
 from benchmarks.requests import Target
 
 _CLIENTS = 6
@@ -29,7 +29,7 @@ _PATHS = ("/predict/png", "/predict/json", "/predict/overlay", "/predict/probabi
 
 def kinds(service: Service) -> list[tuple[int, Callable[[], bytes]]]:
     """Return weighted makers of requests: pictures of all sizes, and what goes wrong with them."""
-    pictures = [jpeg(*size) for size in SIZES.values()]
+    pictures = [phantom_jpeg(*size) for size in SIZES.values()]
     small, middle, _ = pictures
     image, _ = phantom(576, 720)
     png = bytes(cv2.imencode(".png", image)[1])

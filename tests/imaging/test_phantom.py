@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.imaging import phantom, resize
+from app.imaging import decode, phantom, phantom_jpeg, resize
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (16, 16), (288, 384), (77, 500)])
@@ -48,3 +48,10 @@ def test_without_a_polyp_the_mask_is_empty_and_the_wall_the_same() -> None:
     rows, columns = np.nonzero(mask)
     far[rows.min() - 30 : rows.max() + 30, columns.min() - 30 : columns.max() + 30] = False
     assert np.abs(with_polyp[far].astype(int) - without[far]).max() <= 1
+
+
+def test_a_jpeg_shows_the_same_scene() -> None:
+    expected, _ = phantom(96, 120, seed=3)
+    shown = decode(phantom_jpeg(96, 120, seed=3)).pixels
+    assert shown.shape == expected.shape
+    assert np.abs(shown.astype(int) - expected).mean() < 4

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.inference import keeper as keeper_module
 from app.inference.bundle import BundleError
@@ -16,7 +18,7 @@ from app.inference.health import State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded
 from app.inference.measurement import measure
-from app.inference.runner import Prepared
+from app.inference.runner import Inferred, Prepared, Work
 from app.inference.tally import Tally
 from tests.inference.fakes import RedEngine, red
 
@@ -38,13 +40,20 @@ class House:
         may_load: Loading waits while this is not set.
     """
 
-    def __init__(self, device: Device = "cpu") -> None:
+    def __init__(
+        self,
+        device: Device = "cpu",
+        *,
+        slots: int = 1,
+        rehearsal: Callable[[], Work] = lambda: Prepared(IMAGE),
+    ) -> None:
         self.engines: list[RedEngine] = []
+        self.slots = slots
         self.may_load = threading.Event()
         self.may_load.set()
         self.fault: Exception | None = None
         self.tally = Tally()
-        self.keeper = Keeper(lambda: self.load(device), IMAGE, self.tally)
+        self.keeper = Keeper(lambda: self.load(device), IMAGE, rehearsal, self.tally)
         self.task = asyncio.create_task(self.keeper.keep())
 
     def load(self, device: Device) -> Loaded:
@@ -53,7 +62,7 @@ class House:
             raise self.fault
         engine = RedEngine(device)
         self.engines.append(engine)
-        how = measure(engine, IMAGE, lone=0.01, buckets=(1, 2), seconds=0.0)
+        how = measure(engine, IMAGE, lone=0.01, buckets=(1, 2), slots=self.slots, seconds=0.0)
         return Loaded(engine, "a fake", how, rate=70.0)
 
     async def until(self, state: State) -> None:
@@ -95,6 +104,54 @@ async def test_engine_that_cannot_be_loaded_is_a_failure_with_its_reason() -> No
     assert house.keeper.state is State.FAILED
     assert house.keeper.reason == "Bundle 'x': 'model.onnx' is missing."
     await house.task
+
+
+async def test_every_slot_is_rehearsed_and_a_lone_run_before_the_service_is_ready() -> None:
+    together = threading.Barrier(2)
+    threads: list[str] = []
+    works = 0
+
+    @dataclass(frozen=True)
+    class Noted(Prepared):
+        number: int = 0
+
+        def prepare(self) -> NDArray[np.uint8]:
+            assert house.keeper.state is State.STARTING
+            assert house.keeper.batcher is None
+            threads.append(threading.current_thread().name)
+            if self.number < 2:
+                together.wait(20)
+            return super().prepare()
+
+    def rehearsal() -> Work:
+        nonlocal works
+        works += 1
+        return Noted(IMAGE, works - 1)
+
+    house = House(slots=2, rehearsal=rehearsal)
+    await house.until(State.READY)
+    assert len(set(threads[:2])) == 2
+    assert len(threads) == 3
+    assert house.engines[0].alone[-1] is True
+    assert not house.tally.batches
+    await house.stop()
+
+
+class Broken(Prepared):
+    """Fails behind the engine."""
+
+    def finish(self, _: Inferred) -> Inferred:
+        """Fail."""
+        raise ValueError("no way to draw this")
+
+
+async def test_a_rehearsal_that_fails_is_a_failure_with_its_reason() -> None:
+    house = House(rehearsal=lambda: Broken(IMAGE))
+    await house.keeper.failed.wait()
+    assert house.keeper.reason == "no way to draw this"
+    assert house.keeper.batcher is None
+    await house.task
+    await until(lambda: not any(t.name.startswith("engine-") for t in threading.enumerate()))
 
 
 async def test_failed_run_degrades_until_a_run_goes_well() -> None:

@@ -40,9 +40,9 @@ def test_engine_is_warm_and_used_in_a_way_that_was_measured(
     )
 
 
-@pytest.mark.parametrize("winner", [0, 1])
-def test_who_is_faster_alone_stays_and_the_other_engine_is_closed(
-    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, winner: int
+@pytest.mark.parametrize(("unhelped", "threads"), [(0.0005, [2, 1]), (0.002, [2])])
+def test_an_engine_without_help_takes_over_where_help_does_not_pay(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, unhelped: float, threads: list[int]
 ) -> None:
     engines = []
 
@@ -53,18 +53,17 @@ def test_who_is_faster_alone_stays_and_the_other_engine_is_closed(
 
     monkeypatch.setattr(loading_module, "load_engine", remember)
     monkeypatch.setattr(loading_module, "available_cores", lambda: 2)
-    times = [0.002, 0.002]
-    times[winner] = 0.001
-    monkeypatch.setattr(loading_module, "time_alone", lambda *_, **__: times)
+    monkeypatch.setattr(loading_module, "time_alone", lambda *_, **__: (0.001, unhelped))
     loaded = load(tiny, choose_engine(tiny, device="cpu"))
-    assert [engine.threads for engine in engines] == [2, 1]
-    assert loaded.engine is engines[winner]
-    assert (loaded.measurement.slots, loaded.measurement.threads) == [(2, 2), (2, 1)][winner]
-    assert loaded.measurement.lone == 0.001
+    assert [engine.threads for engine in engines] == threads
+    assert loaded.engine is engines[-1]
+    assert (loaded.measurement.slots, loaded.measurement.threads) == (2, threads[-1])
+    assert loaded.measurement.lone == min(0.001, unhelped)
     pixels = np.zeros((1, 64, 64, 3), np.uint8)
     assert loaded.engine.infer(pixels).shape == (1, 64, 64)
-    with pytest.raises(AttributeError):
-        engines[1 - winner].infer(pixels)
+    for closed in engines[:-1]:
+        with pytest.raises(AttributeError):
+            closed.infer(pixels)
 
 
 def test_largest_batch_may_be_named(tiny: Bundle) -> None:

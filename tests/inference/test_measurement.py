@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.engine import EngineError, OutOfMemory
-from app.inference.measurement import Measurement, buckets_for, measure, preferred, time_alone
+from app.inference.measurement import Measurement, buckets_for, help_pays, measure, time_alone
 from tests.inference.fakes import RedEngine, red
 
 IMAGE = np.full((4, 4, 3), 51, np.uint8)
@@ -72,37 +72,32 @@ def test_few_runs_are_enough_for_a_slow_engine_and_for_a_fast_one() -> None:
 
 
 def test_lone_runs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, asked, rests = [0.0], list[str](), list[float]()
+    # Two runs to warm; then the machine is busy in all runs but one of each kind.
+    costs = [9.0, 9.0, 0.9, 0.9, 0.9, 0.02, 0.9, 0.9, 0.01, 0.9, 0.9, 0.9]
+    now, asked, rests = [0.0], list[bool](), list[float]()
 
     class Noted(RedEngine):
-        def __init__(self, name: str, costs: list[float]) -> None:
-            super().__init__()
-            self.label, self.costs = name, costs
-
         def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
-            asked.append(self.label + "+-"[not alone])
-            now[0] += self.costs.pop(0)
+            asked.append(alone)
+            now[0] += costs.pop(0)
             return super().infer(images, alone=alone)
 
     monkeypatch.setattr("app.inference.measurement.sleep", rests.append)
-    # Two runs to warm each; then the machine is busy in four of five turns.
-    engines = [
-        Noted("a", [9.0, 9.0, 0.9, 0.9, 0.9, 0.01, 0.9]),
-        Noted("b", [9.0, 9.0, 0.9, 0.02, 0.9, 0.9, 0.9]),
-    ]
-    found = time_alone(engines, IMAGE, seconds=1.81, clock=lambda: now[0])
-    assert found == pytest.approx([0.01, 0.02])
-    assert asked == ["a+", "a-", "b+", "b-", *["a+", "b+"] * 5]
+    found = time_alone(Noted(), IMAGE, seconds=5.5, clock=lambda: now[0])
+    assert found == pytest.approx((0.01, 0.02))
+    assert asked == [True, False] * 6
     assert len(rests) == 10
     assert min(rests) > 0
 
 
 @pytest.mark.parametrize(
-    ("times", "chosen"),
-    [([0.02], 0), ([0.02, 0.03], 0), ([0.0219, 0.02], 0), ([0.0221, 0.02], 1), ([0.02, 0.02], 0)],
+    ("helped", "unhelped", "pays"),
+    [(0.02, 0.03, True), (0.0219, 0.02, True), (0.0221, 0.02, False), (0.02, 0.02, True)],
 )
-def test_all_cores_are_preferred_up_to_a_tenth(times: list[float], chosen: int) -> None:
-    assert preferred(times) == chosen
+def test_help_is_refused_only_if_it_costs_a_tenth(
+    helped: float, unhelped: float, pays: bool
+) -> None:
+    assert help_pays(helped, unhelped) is pays
 
 
 def test_bucket_that_does_not_fit_into_memory_ends_the_list() -> None:
@@ -132,7 +127,7 @@ def test_engine_that_gives_another_shape_is_no_engine() -> None:
     with pytest.raises(EngineError, match=r"\(1, 3, 4\), expected float32 \(1, 4, 4\)"):
         measure(Wrong(), IMAGE, lone=0.02, buckets=(1,))
     with pytest.raises(EngineError, match=r"\(1, 3, 4\)"):
-        time_alone([Wrong()], IMAGE)
+        time_alone(Wrong(), IMAGE)
 
 
 @pytest.mark.parametrize(("slots", "kinds"), [(1, {True}), (2, {False})])
