@@ -9,7 +9,7 @@ _TICK_S: Final = 0.001
 
 
 class Deadline:
-    """Calls once its time is up; it is moved far more often than that.
+    """Calls when its time is up; it is moved far more often than that.
 
     A request goes through four phases in a moment: one timer, which may ring too early, does for
     them and for the requests that follow.
@@ -26,7 +26,7 @@ class Deadline:
 
     @property
     def is_set(self) -> bool:
-        """Whether there is anything to call."""
+        """Whether something was set, and not lifted since."""
         return self._then is not None
 
     def set(self, seconds: float, then: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import Any
 
@@ -17,13 +17,14 @@ from app.inference.cores import available_cores, own_cores
 from app.inference.errors import EngineLost
 from app.inference.health import State
 from app.inference.loading import Loaded
-from app.inference.measurement import Measurement
 from app.inference.probe import PERIOD_SECONDS, probe_when_idle
+from app.inference.rehearsal import Run
 from app.inference.runner import Runner, Work
 from app.inference.tally import Tally
 from app.inference.threads import Threads
 
 RELOAD_SECONDS = 60.0
+REHEARSAL_SECONDS = 30.0
 _RELAPSE_SECONDS = 600.0
 
 _log = logging.getLogger("polypseg.engine")
@@ -32,13 +33,13 @@ _log = logging.getLogger("polypseg.engine")
 class Keeper:
     """Keeps an engine behind a batcher.
 
-    One coroutine, `keep`, is the whole state machine: load, serve until the engine is lost, and
-    load again, or give up for good.
+    One coroutine, `keep`, is the whole state machine: load, rehearse, serve until the engine is
+    lost, and load again, or give up for good.
 
     Args:
         load: Loads and warms an engine; blocking, called in a thread that may be abandoned.
         image: What to probe with, uint8 `[h, w, 3]` at the input size of the model.
-        rehearsal: Makes a picture that is taken all the way before anybody's is.
+        rehearse: Takes images all the way before anybody's are.
         tally: Where to count.
 
     Attributes:
@@ -54,12 +55,12 @@ class Keeper:
         self,
         load: Callable[[], Loaded],
         image: NDArray[np.uint8],
-        rehearsal: Callable[[], Work],
+        rehearse: Callable[[Loaded, Run], Awaitable[None]],
         tally: Tally,
     ) -> None:
         self._load_engine = load
         self._image = image
-        self._rehearsal = rehearsal
+        self._rehearse_with = rehearse
         self._tally = tally
         self._state = State.STARTING
         self._reason = "The model is being loaded."
@@ -147,20 +148,24 @@ class Keeper:
         self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= available_cores()
         cores = own_cores() if self.slot_a_core else ()
         with closing(Runner(loaded.engine, how.slots, how.p99, cores)) as runner:
-            await self._rehearse(runner, how)
+            try:
+                await self._rehearse(runner, loaded)
+            except EngineLost as error:
+                return str(error)
             return await self._serve_with(runner, loaded)
 
-    async def _rehearse(self, runner: Runner, how: Measurement) -> None:
-        """Use every thread once, and the way of a lone run, before the service is ready.
+    async def _rehearse(self, runner: Runner, loaded: Loaded) -> None:
+        async def run(work: Work) -> Any:
+            (answer,) = await runner([work], loaded.measurement.buckets[0])
+            if isinstance(answer, Unfit):
+                raise answer.error
+            return answer
 
-        Memory that a thread has never touched, and code that it never ran, make a first request a
-        fifth longer.
-        """
-        for at_once in (how.slots, 1):
-            runs = (runner([self._rehearsal()], how.buckets[0]) for _ in range(at_once))
-            for (answer,) in await asyncio.gather(*runs):
-                if isinstance(answer, Unfit):
-                    raise answer.error
+        try:
+            async with asyncio.timeout(REHEARSAL_SECONDS):
+                await self._rehearse_with(loaded, run)
+        except TimeoutError as error:
+            raise EngineLost(f"A rehearsal took longer than {REHEARSAL_SECONDS:g} s.") from error
 
     async def _serve_with(self, runner: Runner, loaded: Loaded) -> str:
         how = loaded.measurement

@@ -27,7 +27,7 @@ from app.inference.keeper import Keeper
 from app.inference.loading import Loaded, load
 from app.inference.picture import Picture
 from app.inference.prediction import Prediction
-from app.inference.rehearsal import rehearsal
+from app.inference.rehearsal import Run, rehearse
 from app.inference.runner import Prepared, Work
 from app.inference.selection import Choice, choose_engine
 from app.inference.tally import Tally
@@ -90,7 +90,7 @@ class Predictor:
         self._max_pixels = max_pixels
         bring_up = partial(load, bundle, choice or choose_engine(bundle), max_batch)
         image, _ = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
-        self._keeper = Keeper(bring_up, image, partial(rehearsal, bundle.manifest), self.tally)
+        self._keeper = Keeper(bring_up, image, self._rehearse, self.tally)
         self._pixels = Threads(available_cores(), "pixels")
         self._throughput = Throughput(lambda: self._keeper.rate, lambda: self._keeper.two_batches)
         self._admission = Admission(
@@ -122,6 +122,15 @@ class Predictor:
         """
         await self._keeper.failed.wait()
         return self._keeper.reason
+
+    async def _rehearse(self, loaded: Loaded, run: Run) -> None:
+        await rehearse(
+            loaded.frame,
+            self.bundle.manifest,
+            run,
+            at_once=available_cores() + 1,  # threads that compute, and one that prepares ahead
+            pixels=None if self._keeper.slot_a_core else self._pixels,
+        )
 
     def retire(self) -> None:
         """Show that the service is about to stop; go on serving until `drain`."""

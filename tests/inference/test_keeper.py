@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from app.inference import keeper as keeper_module
 from app.inference.bundle import BundleError
@@ -18,7 +16,8 @@ from app.inference.health import State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded
 from app.inference.measurement import measure
-from app.inference.runner import Inferred, Prepared, Work
+from app.inference.rehearsal import Run
+from app.inference.runner import Inferred, Prepared
 from app.inference.tally import Tally
 from tests.inference.fakes import RedEngine, red
 
@@ -30,6 +29,10 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.001)
+
+
+async def rehearse_once(_: Loaded, run: Run) -> None:
+    await run(Prepared(IMAGE))
 
 
 class House:
@@ -44,16 +47,14 @@ class House:
         self,
         device: Device = "cpu",
         *,
-        slots: int = 1,
-        rehearsal: Callable[[], Work] = lambda: Prepared(IMAGE),
+        rehearse: Callable[[Loaded, Run], Awaitable[None]] = rehearse_once,
     ) -> None:
         self.engines: list[RedEngine] = []
-        self.slots = slots
         self.may_load = threading.Event()
         self.may_load.set()
         self.fault: Exception | None = None
         self.tally = Tally()
-        self.keeper = Keeper(lambda: self.load(device), IMAGE, rehearsal, self.tally)
+        self.keeper = Keeper(lambda: self.load(device), IMAGE, rehearse, self.tally)
         self.task = asyncio.create_task(self.keeper.keep())
 
     def load(self, device: Device) -> Loaded:
@@ -62,8 +63,8 @@ class House:
             raise self.fault
         engine = RedEngine(device)
         self.engines.append(engine)
-        how = measure(engine, IMAGE, lone=0.01, buckets=(1, 2), slots=self.slots, seconds=0.0)
-        return Loaded(engine, "a fake", how, rate=70.0)
+        how = measure(engine, IMAGE, lone=0.01, buckets=(1, 2), seconds=0.0)
+        return Loaded(engine, "a fake", how, rate=70.0, frame=b"")
 
     async def until(self, state: State) -> None:
         await until(lambda: self.keeper.state is state)
@@ -106,33 +107,22 @@ async def test_engine_that_cannot_be_loaded_is_a_failure_with_its_reason() -> No
     await house.task
 
 
-async def test_every_slot_is_rehearsed_and_a_lone_run_before_the_service_is_ready() -> None:
-    together = threading.Barrier(2)
-    threads: list[str] = []
-    works = 0
+async def test_the_rehearsal_is_over_before_the_service_is_ready() -> None:
+    seen: list[tuple[State, bool]] = []
+    over = asyncio.Event()
 
-    @dataclass(frozen=True)
-    class Noted(Prepared):
-        number: int = 0
+    async def rehearse(_: Loaded, run: Run) -> None:
+        answer = await run(Prepared(IMAGE))
+        np.testing.assert_array_equal(answer.probability, red(IMAGE))
+        seen.append((house.keeper.state, house.keeper.batcher is None))
+        await over.wait()
 
-        def prepare(self) -> NDArray[np.uint8]:
-            assert house.keeper.state is State.STARTING
-            assert house.keeper.batcher is None
-            threads.append(threading.current_thread().name)
-            if self.number < 2:
-                together.wait(20)
-            return super().prepare()
-
-    def rehearsal() -> Work:
-        nonlocal works
-        works += 1
-        return Noted(IMAGE, works - 1)
-
-    house = House(slots=2, rehearsal=rehearsal)
+    house = House(rehearse=rehearse)
+    await until(lambda: bool(seen))
+    assert seen == [(State.STARTING, True)]
+    assert not house.keeper.settled.is_set()
+    over.set()
     await house.until(State.READY)
-    assert len(set(threads[:2])) == 2
-    assert len(threads) == 3
-    assert house.engines[0].alone[-1] is True
     assert not house.tally.batches
     await house.stop()
 
@@ -145,13 +135,86 @@ class Broken(Prepared):
         raise ValueError("no way to draw this")
 
 
-async def test_a_rehearsal_that_fails_is_a_failure_with_its_reason() -> None:
-    house = House(rehearsal=lambda: Broken(IMAGE))
+async def rehearse_what_fails(_: Loaded, run: Run) -> None:
+    await run(Broken(IMAGE))
+
+
+async def rehearse_on_a_broken_engine(loaded: Loaded, run: Run) -> None:
+    assert isinstance(loaded.engine, RedEngine)
+    loaded.engine.errors = [EngineError("bad luck")]
+    await run(Prepared(IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("rehearse", "reason"),
+    [(rehearse_what_fails, "no way to draw this"), (rehearse_on_a_broken_engine, "bad luck")],
+)
+async def test_a_rehearsal_that_fails_is_a_failed_start(
+    rehearse: Callable[[Loaded, Run], Awaitable[None]], reason: str
+) -> None:
+    house = House(rehearse=rehearse)
     await house.keeper.failed.wait()
-    assert house.keeper.reason == "no way to draw this"
+    assert house.keeper.reason == reason
     assert house.keeper.batcher is None
     await house.task
-    await until(lambda: not any(t.name.startswith("engine-") for t in threading.enumerate()))
+    await until(no_engine_threads)
+
+
+async def test_an_engine_that_hangs_in_the_rehearsal_is_replaced_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.inference.watch.MIN_SECONDS", 0.05)
+
+    async def rehearse(loaded: Loaded, run: Run) -> None:
+        assert isinstance(loaded.engine, RedEngine)
+        if len(house.engines) == 1:
+            hang(loaded.engine)
+        else:
+            monkeypatch.setattr("app.inference.watch.MIN_SECONDS", 20.0)
+        await run(Prepared(IMAGE))
+
+    house = House(rehearse=rehearse)
+    await house.until(State.READY)
+    assert len(house.engines) == 2
+    assert house.tally.engines_lost == 1
+    await house.infer()
+    house.engines[0].free.set()
+    await house.stop()
+
+
+async def test_a_rehearsal_that_is_stuck_does_not_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_module, "REHEARSAL_SECONDS", 0.05)
+
+    async def rehearse(_: Loaded, __: Run) -> None:
+        await asyncio.Event().wait()
+
+    house = House(rehearse=rehearse)
+    await house.keeper.failed.wait()
+    assert "A rehearsal took longer than" in house.keeper.reason
+    assert "second time" in house.keeper.reason
+    assert len(house.engines) == 2
+    await house.task
+
+
+async def test_who_is_closed_in_the_rehearsal_leaves_no_threads() -> None:
+    begun = asyncio.Event()
+
+    async def rehearse(loaded: Loaded, run: Run) -> None:
+        assert isinstance(loaded.engine, RedEngine)
+        hang(loaded.engine)
+        begun.set()
+        await run(Prepared(IMAGE))
+
+    house = House(rehearse=rehearse)
+    await begun.wait()
+    await asyncio.to_thread(house.engines[0].entered.acquire)
+    await house.stop()
+    house.engines[0].free.set()
+    await until(no_engine_threads)
+
+
+def no_engine_threads() -> bool:
+    return not any(thread.name.startswith("engine-") for thread in threading.enumerate())
 
 
 async def test_failed_run_degrades_until_a_run_goes_well() -> None:

@@ -17,6 +17,7 @@ from app.imaging import (
     TooManyPixels,
     decode,
     phantom,
+    phantom_jpeg,
     render_overlay,
     render_png,
     segment,
@@ -46,6 +47,7 @@ from tests.inference.fakes import RedEngine, red
 
 # With one core: two batches of one, and one image a core.
 ROOM = 3
+FRAME = phantom_jpeg(48, 64)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +99,7 @@ class House:
             raise self.fault
         image, _mask = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
         how = measure(self.engine, image, lone=0.01, buckets=(1,), seconds=0.0)
-        return Loaded(self.engine, "a fake", how, self.rate)
+        return Loaded(self.engine, "a fake", how, self.rate, FRAME)
 
     async def held(self) -> None:
         """Wait until the engine is in a run."""
