@@ -36,9 +36,10 @@ Serving = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 class Gate:
-    """An engine that does not answer until it is let through."""
+    """An engine that does not answer until it is let through, from when the service is ready."""
 
     def __init__(self) -> None:
+        self.shut = False
         self.entered = threading.Semaphore(0)
         self.open = threading.Event()
         self.runs = 0
@@ -59,6 +60,8 @@ class Gated:
 
     def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Wait, then run or fail."""
+        if not self.gate.shut:  # a rehearsal
+            return self.engine.infer(images, alone=alone)
         self.gate.runs += len(images)
         self.gate.entered.release()
         self.gate.open.wait()
@@ -126,6 +129,8 @@ def serving(bundle_root: Path, loaded: Loaded) -> Serving:
             client.app, client.context = app, app.state.context
             if wait:
                 await client.context.predictor.wait_ready()
+            if gate is not None:
+                gate.shut = True
             yield client
 
     return serve

@@ -127,6 +127,10 @@ async def test_the_rehearsal_is_over_before_the_service_is_ready() -> None:
     await house.stop()
 
 
+def engine_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("engine-")}
+
+
 class Broken(Prepared):
     """Fails behind the engine."""
 
@@ -152,12 +156,13 @@ async def rehearse_on_a_broken_engine(loaded: Loaded, run: Run) -> None:
 async def test_a_rehearsal_that_fails_is_a_failed_start(
     rehearse: Callable[[Loaded, Run], Awaitable[None]], reason: str
 ) -> None:
+    before = engine_threads()
     house = House(rehearse=rehearse)
     await house.keeper.failed.wait()
     assert house.keeper.reason == reason
     assert house.keeper.batcher is None
     await house.task
-    await until(no_engine_threads)
+    await until(lambda: engine_threads() <= before)
 
 
 async def test_an_engine_that_hangs_in_the_rehearsal_is_replaced_once(
@@ -197,6 +202,7 @@ async def test_a_rehearsal_that_is_stuck_does_not_last(monkeypatch: pytest.Monke
 
 
 async def test_who_is_closed_in_the_rehearsal_leaves_no_threads() -> None:
+    before = engine_threads()
     begun = asyncio.Event()
 
     async def rehearse(loaded: Loaded, run: Run) -> None:
@@ -210,11 +216,7 @@ async def test_who_is_closed_in_the_rehearsal_leaves_no_threads() -> None:
     await asyncio.to_thread(house.engines[0].entered.acquire)
     await house.stop()
     house.engines[0].free.set()
-    await until(no_engine_threads)
-
-
-def no_engine_threads() -> bool:
-    return not any(thread.name.startswith("engine-") for thread in threading.enumerate())
+    await until(lambda: engine_threads() <= before)
 
 
 async def test_failed_run_degrades_until_a_run_goes_well() -> None:
