@@ -62,12 +62,14 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     places = own_cores() if slots > 1 else []
     lone, unhelped = time_alone(engine, image, cores=places)
     if slots == 1:
-        lone = min(lone, unhelped)  # there is no difference
+        lone = unhelped = min(lone, unhelped)  # there is no difference
     elif not help_pays(lone, unhelped):
         engine.close()
         engine, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
         lone = unhelped
-    best = measure(engine, image, lone=lone, buckets=buckets, slots=slots, cores=places)
+    best = measure(
+        engine, image, lone=lone, unhelped=unhelped, buckets=buckets, slots=slots, cores=places
+    )
     # What is loaded stays. Left to the garbage collector, it would be walked through every few
     # seconds under load, which stops everything for a tenth of a second.
     gc.unfreeze()

@@ -31,6 +31,7 @@ class Measurement:
         threads: Processor cores of a run that is alone.
         buckets: The batch sizes that pay; the largest is the batch limit.
         lone: Seconds of a run of one image while nothing else runs, as `time_alone` says.
+        unhelped: Seconds of such a run with one core.
         throughput: Images per second with all slots busy, at the batch limit.
         p99: Seconds of a run by bucket, 99th percentile, with all slots busy.
         probability: The answer to the image that was measured with.
@@ -40,6 +41,7 @@ class Measurement:
     threads: int
     buckets: tuple[int, ...]
     lone: float
+    unhelped: float
     throughput: float
     p99: dict[int, float]
     probability: NDArray[np.float32]
@@ -137,6 +139,7 @@ def measure(
     image: NDArray[np.uint8],
     *,
     lone: float,
+    unhelped: float,
     buckets: Sequence[int],
     slots: int = 1,
     cores: Sequence[int] = (),
@@ -152,6 +155,7 @@ def measure(
         engine: A loaded engine.
         image: uint8 `[h, w, 3]`, an image as the engine will see them.
         lone: Seconds of a lone run, as `time_alone` says.
+        unhelped: Seconds of one with one core, as `time_alone` says.
         buckets: Batch sizes to try, rising.
         slots: Batches to run at once.
         cores: Where the threads of the slots will stay.
@@ -180,6 +184,7 @@ def measure(
         threads=engine.threads,
         buckets=tuple(p99),
         lone=lone,
+        unhelped=unhelped,
         throughput=throughput,
         p99=p99,
         probability=engine.infer(pad([image], 1))[0].copy(),

@@ -1,5 +1,6 @@
 """The runner: makes a blocking engine awaitable, one batch prepared while others run."""
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from app.imaging import ImageError
 from app.inference.batcher import Unfit
 from app.inference.engine import Engine, OutOfMemory, check_probability
 from app.inference.errors import CallerLeft
+from app.inference.help import Help
 from app.inference.threads import Threads
 from app.inference.watch import Run, allowed_seconds, watch
 
@@ -74,6 +76,7 @@ class Runner:
         warm_p99: Seconds of a run by bucket, as measured when warming.
         cores: The core of each slot. Threads that have one stay there, and prepare their batches
             themselves: one more to prepare ahead would take turns with them on the same cores.
+        unhelped: Seconds of a lone run with one core.
     """
 
     def __init__(
@@ -82,8 +85,10 @@ class Runner:
         slots: int,
         warm_p99: Mapping[int, float],
         cores: Sequence[int] = (),
+        unhelped: float = math.inf,
     ) -> None:
         self._engine = engine
+        self._help = Help(unhelped)
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
         self._slots = threading.Semaphore(slots)
         self._batches = 0
@@ -139,10 +144,13 @@ class Runner:
         batch = pad(images, bucket)
         with self._slots:
             run.start()
+            helped = self._batches == 1 and self._help.pays()
             began = time.perf_counter()
-            maps = self._engine.infer(batch, alone=self._batches == 1)
+            maps = self._engine.infer(batch, alone=helped)
             seconds = time.perf_counter() - began
             run.stop()
+        if helped:
+            self._help.note(seconds)
         check_probability(maps, batch.shape[:3])
         # A map of its own for each: a slow client must not keep the whole batch in memory.
         return [

@@ -63,7 +63,7 @@ class House:
             raise self.fault
         engine = RedEngine(device)
         self.engines.append(engine)
-        how = measure(engine, IMAGE, lone=0.01, buckets=(1, 2), seconds=0.0)
+        how = measure(engine, IMAGE, lone=0.01, unhelped=0.01, buckets=(1, 2), seconds=0.0)
         return Loaded(engine, "a fake", how, rate=70.0, frame=b"")
 
     async def until(self, state: State) -> None:

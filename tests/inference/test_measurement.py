@@ -35,12 +35,14 @@ def measured(
     cost: Callable[[int], float], buckets: tuple[int, ...] = (1, 2), slots: int = 1
 ) -> Measurement:
     engine = TimedEngine(cost)
-    return measure(engine, IMAGE, lone=0.5, buckets=buckets, slots=slots, clock=engine.clock)
+    return measure(
+        engine, IMAGE, lone=0.5, unhelped=0.9, buckets=buckets, slots=slots, clock=engine.clock
+    )
 
 
 def test_figures_are_those_of_the_engine() -> None:
     result = measured(lambda size: 0.01 + 0.01 * size, (1, 2, 4))
-    assert result.lone == 0.5
+    assert (result.lone, result.unhelped) == (0.5, 0.9)
     assert result.p99 == pytest.approx({1: 0.02, 2: 0.03, 4: 0.05})
     assert result.throughput == pytest.approx(4 / 0.05)
     assert result.buckets == (1, 2, 4)
@@ -59,14 +61,14 @@ def test_larger_bucket_must_bring_a_tenth_more(gain: float, kept: tuple[int, ...
 
 def test_buckets_after_one_that_does_not_pay_are_not_tried() -> None:
     engine = TimedEngine(lambda size: 0.02 * size)
-    measure(engine, IMAGE, lone=0.02, buckets=(1, 4, 16), clock=engine.clock)
+    measure(engine, IMAGE, lone=0.02, unhelped=0.02, buckets=(1, 4, 16), clock=engine.clock)
     assert set(engine.sizes) == {1, 4}
 
 
 def test_few_runs_are_enough_for_a_slow_engine_and_for_a_fast_one() -> None:
     slow, fast = TimedEngine(lambda _: 10.0), TimedEngine(lambda _: 1e-6)
     for engine in (slow, fast):
-        measure(engine, IMAGE, lone=0.02, buckets=(1,), clock=engine.clock)
+        measure(engine, IMAGE, lone=0.02, unhelped=0.02, buckets=(1,), clock=engine.clock)
     assert len(slow.sizes) == 2 + 3 + 1
     assert len(fast.sizes) == 2 + 20 + 1
 
@@ -125,7 +127,7 @@ def test_engine_that_gives_another_shape_is_no_engine() -> None:
             return super().infer(images, alone=alone)[:, 1:]
 
     with pytest.raises(EngineError, match=r"\(1, 3, 4\), expected float32 \(1, 4, 4\)"):
-        measure(Wrong(), IMAGE, lone=0.02, buckets=(1,))
+        measure(Wrong(), IMAGE, lone=0.02, unhelped=0.02, buckets=(1,))
     with pytest.raises(EngineError, match=r"\(1, 3, 4\)"):
         time_alone(Wrong(), IMAGE)
 
@@ -135,7 +137,7 @@ def test_runs_are_timed_as_they_will_be_run_and_warmed_in_both_ways(
     slots: int, kinds: set[bool]
 ) -> None:
     engine = RedEngine()
-    measure(engine, IMAGE, lone=0.02, buckets=(1, 2), slots=slots, seconds=0.0)
+    measure(engine, IMAGE, lone=0.02, unhelped=0.02, buckets=(1, 2), slots=slots, seconds=0.0)
     told = list(zip(engine.sizes, engine.alone, strict=True))
     for size in (1, 2):
         assert {alone for number, alone in told if number == size} == {True, False}

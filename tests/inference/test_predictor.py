@@ -98,7 +98,7 @@ class House:
         if self.fault:
             raise self.fault
         image, _mask = phantom(bundle.manifest.input_height, bundle.manifest.input_width)
-        how = measure(self.engine, image, lone=0.01, buckets=(1,), seconds=0.0)
+        how = measure(self.engine, image, lone=0.01, unhelped=0.01, buckets=(1,), seconds=0.0)
         return Loaded(self.engine, "a fake", how, self.rate, FRAME)
 
     async def held(self) -> None:

@@ -113,6 +113,20 @@ async def test_engine_is_told_whether_another_batch_is_at_work() -> None:
     runner.close()
 
 
+async def test_a_lone_run_that_was_late_with_help_is_followed_by_some_without() -> None:
+    engine = RedEngine()
+    runner = Runner(engine, 1, P99, unhelped=1e-9)  # whatever takes longer is late
+    for _ in range(3):
+        await runner(noise(1), 1)
+    assert engine.alone == [True, False, False]
+    runner.close()
+    patient = Runner(engine, 1, P99, unhelped=1e9)
+    for _ in range(2):
+        await patient(noise(1), 1)
+    assert engine.alone[3:] == [True, True]
+    patient.close()
+
+
 async def test_error_of_the_engine_is_raised_and_frees_the_slot() -> None:
     engine = RedEngine()
     engine.errors = [EngineError("bad luck")]
