@@ -1,9 +1,10 @@
 """This working tree against another commit, in turns: what a change is worth.
 
-Usage: python -m benchmarks.versus COMMIT [--rounds 5] [--seconds 3] [--clients 1]
+Usage: python -m benchmarks.versus COMMIT [--rounds 5] [--seconds 3] [--clients 1] [--beside 0]
 
 Both are served with the same packages and the same bundle. While one is measured, the other is
-stopped with SIGSTOP. `--before NAME=VALUE` and `--after NAME=VALUE` set environment variables.
+stopped with SIGSTOP. `--before NAME=VALUE` and `--after NAME=VALUE` set environment variables, and
+`--beside` is how many other programs compute meanwhile.
 """
 
 import argparse
@@ -19,11 +20,17 @@ from rich.console import Console
 from benchmarks.cells import Cell, closed
 from benchmarks.environments import ROOT
 from benchmarks.fire.proof import BUNDLE
+from benchmarks.neighbours import neighbours
 from benchmarks.pictures import SIZES
 from benchmarks.servers import SHIPPED, Entry, Running, started
 from benchmarks.tables import markdown, ratio, spread
 
-_FIGURES = {"cpu_ms": "processor ms a request", "p50_ms": "p50, ms", "throughput": "requests/s"}
+_FIGURES = {
+    "cpu_ms": "processor ms a request",
+    "p50_ms": "p50, ms",
+    "p99_ms": "p99, ms",
+    "throughput": "requests/s",
+}
 
 
 @contextmanager
@@ -65,6 +72,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--beside", type=int, default=0)
     parser.add_argument("--before", action="append", default=[])
     parser.add_argument("--after", action="append", default=[])
     options = parser.parse_args()
@@ -83,6 +91,7 @@ def main() -> None:
             )
             sides[-1].tree.pause()
         sizes = options.sizes.split(",")
+        stack.enter_context(neighbours(options.beside))
         cells = compare(sides, sizes, options.clients, options.rounds, options.seconds)
     rows = []
     for size in sizes:
