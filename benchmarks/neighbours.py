@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import Final
 
 # As a training does it: with every core, at the lowest priority.
-_COMPUTE: Final = "import os, numpy; os.nice(19); a = numpy.ones((512, 512))\nwhile True: a @ a"
+_COMPUTE: Final = """
+import os
+os.nice(19)
+import numpy
+a = numpy.ones((512, 512))
+while True:
+    a @ a
+"""
 
 
 @contextmanager
