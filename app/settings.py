@@ -76,7 +76,9 @@ class Settings(BaseSettings):
         description="Folder of the bundle, which holds its versions.",
     )
     model_version: str | None = Field(
-        default=None, description="Version to serve; the highest one if not set.", pattern=r"\d+"
+        default=None,
+        description="Version to serve; the highest one if not set.",
+        pattern=r"^[0-9]+$",
     )
     engine: Literal["auto", "onnxruntime", "tensorflow"] = Field(
         default="auto", description="What runs the model: `auto`, `onnxruntime` or `tensorflow`."

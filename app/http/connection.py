@@ -183,7 +183,9 @@ class Connection(HttpToolsProtocol):
         """Close behind the last answer, once the caller has stopped sending what he began."""
         if self._phase is Phase.CLOSING:
             return
-        if self._phase in (Phase.BODY, Phase.DROPPING, Phase.LAST):
+        self._remember_unsent()
+        # What comes meanwhile has to be read: a reset would overtake the rest of the answer.
+        if self.unsent or self._phase in (Phase.BODY, Phase.DROPPING, Phase.LAST):
             self.transport.write_eof()
             self.flow.resume_reading()
         else:
@@ -208,8 +210,11 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self._enter_without_limit(Phase.LAST)
             return
+        # Answers before this one may still be on their way.
+        seconds = self._limits.silent_s if self.unsent else _LINGER_S
         self.transport.write(
             self.config.refusals.answer(problem, self.server_state.default_headers)
         )
+        self._remember_unsent()
         self.transport.write_eof()
-        self._enter(Phase.CLOSING, _LINGER_S, self.transport.abort)
+        self._enter(Phase.CLOSING, seconds, self._hang_up)

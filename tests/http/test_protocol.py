@@ -1108,16 +1108,61 @@ async def test_who_reads_slowly_gets_the_whole_answer(listening: Listening) -> N
         await until(lambda: server.unread.bytes == 0)
 
 
-async def test_answers_that_nobody_reads_are_counted_while_they_wait(listening: Listening) -> None:
-    async with listening() as server:
-        deaf = [await server.connect() for _ in range(2)]
-        for _, writer in deaf:
-            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server.unread.bytes > 20_000_000)
-        assert server.unread.bytes <= 2 * 20_001_000
-        for _, writer in deaf:
-            writer.transport.abort()
-        await until(lambda: server.unread.bytes == 0)
+@LOOPS
+@pytest.mark.parametrize(
+    "ask",
+    [
+        b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /big HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_answers_that_nobody_reads_are_counted_while_they_wait(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop], ask: bytes
+) -> None:
+    async def play() -> None:
+        async with listening() as server:
+            deaf = [await deaf_caller(server) for _ in range(2)]
+            for writer in deaf:
+                writer.write(ask)
+            await until(lambda: server.unread.bytes > 20_000_000)
+            assert server.unread.bytes <= 2 * 20_001_000
+            for writer in deaf:
+                writer.transport.abort()
+            await until(lambda: server.unread.bytes == 0)
+
+    run(play(), loop)
+
+
+NEXT = (GET, b"\0nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"x" * 500, b"GET /he")
+
+
+@LOOPS
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("more", NEXT)
+def test_what_comes_behind_a_request_does_not_cut_its_answer_short(
+    listening: Listening,
+    loop: Callable[[], asyncio.AbstractEventLoop],
+    monkeypatch: pytest.MonkeyPatch,
+    last: bytes,
+    more: bytes,
+) -> None:
+    monkeypatch.setattr("app.http.connection._LINGER_S", 0.02)
+
+    async def play() -> None:
+        async with listening(header_s=0.02, silent_s=0.5) as server:
+            reader, writer = await server.connect()
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n" + last + b"\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            await until(lambda: server.connections[0].unsent > 0)
+            writer.write(more)
+            size = 0
+            while size < 20_000_000:
+                size += len(await reader.readexactly(1_000_000))
+                await asyncio.sleep(0.01)  # in all, longer than a refusal lingers
+            writer.close()
+
+    run(play(), loop)
 
 
 @LOOPS
