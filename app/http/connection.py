@@ -201,6 +201,12 @@ class Connection(HttpToolsProtocol):
         else:  # a caller who does not read would keep a polite close waiting for ever
             self.transport.abort()
 
+    @property
+    def _is_for_the_head(self) -> bool:
+        # The parser tells the method of the request before this one until it has read another.
+        begun = self._phase is Phase.HEADERS and bool(self.url)
+        return begun and self.parser.get_method() == b"HEAD"
+
     def _refuse(self, problem: Problem) -> None:
         """Answer what never became a request, and take nothing more."""
         if self._phase in DEAF:
@@ -212,8 +218,9 @@ class Connection(HttpToolsProtocol):
             return
         # Answers before this one may still be on their way.
         seconds = self._limits.silent_s if self.unsent else _LINGER_S
+        headers = self.server_state.default_headers
         self.transport.write(
-            self.config.refusals.answer(problem, self.server_state.default_headers)
+            self.config.refusals.answer(problem, headers, bodiless=self._is_for_the_head)
         )
         self._remember_unsent()
         self.transport.write_eof()

@@ -1,17 +1,14 @@
 """The requests on a connection, as the parser tells of them, with the limits that uvicorn lacks."""
 
-import asyncio
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import httptools
-from uvicorn.server import ServerState
 
 from app.api.problems import BadRequest, HeadersTooLarge, HeaderTimeout, Problem
 from app.http.connection import DEAF, Connection, Phase
 from app.http.faults import note_fault
 from app.http.head import check_head, what_is_wrong, with_path, without_upgrade
-from app.http.limits import Config
 from app.telemetry.record import Record, request_id
 
 # So many requests may wait for the one before them, or come in one packet: each may take fifty
@@ -29,20 +26,12 @@ _BEHIND_HEAD: Final = (Phase.BODY, Phase.DROPPING, Phase.ANSWERING)
 class Protocol(Connection):
     """One connection, and the requests on it."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._is_last = False
-        self._begun = 0
-        self._at_once = 0
-        self._header_bytes = 0
-        self._partial_bytes = 0
-        self._framing_bytes = 0
+    _is_last = False
+    _begun = 0
+    _at_once = 0
+    _header_bytes = 0
+    _partial_bytes = 0
+    _framing_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless nothing more is wanted."""
@@ -224,6 +213,9 @@ class Protocol(Connection):
                 self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
             )
             self.parser = httptools.HttpRequestParser(self)
+            # It is the same request that begins again.
+            self._begun -= 1
+            self._at_once -= 1
             self._feed(memoryview(head))
 
     def _fail(self, error: httptools.HttpParserError, data: memoryview) -> None:

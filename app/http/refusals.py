@@ -30,6 +30,7 @@ class Refusals:
         *,
         record: Record | None = None,
         last: bool = True,
+        bodiless: bool = False,
     ) -> bytes:
         """Return the bytes of an answer.
 
@@ -38,6 +39,7 @@ class Refusals:
             also: More headers.
             record: What is known of the request, if there ever was one.
             last: Whether it is the last answer on its connection.
+            bodiless: Leave out the body, as for HEAD (RFC 9110, 9.3.2).
         """
         record = record or Record(request_id(None), "-")
         record.model = self._model
@@ -58,10 +60,10 @@ class Refusals:
                 *(line(name, value) for name, value in own.items()),
                 *(b"%b: %b\r\n" % header for header in also),
                 b"\r\n",
-                body,
+                b"" if bodiless else body,
             )
         )
-        record.bytes_out = len(body)
+        record.bytes_out = 0 if bodiless else len(body)
         record.total_ms = record.elapsed_ms()
         for observe in self._observers:
             observe(record)

@@ -16,8 +16,9 @@ class Help:
 
     A run that is divided waits after each of its hundred operations for the slowest core. While
     other processes compute there, each of these waits may last until they have had their turn, and
-    a run of 6 ms takes some hundred; with one core it would take twice 11. So the next ones do
-    without, for a second, and for twice as long each time that another try is late.
+    a run of 6 ms takes some hundred. Without help it waits for one core alone, which is far less
+    where one is free for part of the time. So the next ones do without, for a second, and for twice
+    as long each time that another try is late.
 
     Args:
         unhelped: Seconds of a lone run with one core; infinite helps always.

@@ -1134,6 +1134,38 @@ def test_answers_that_nobody_reads_are_counted_while_they_wait(
     run(play(), loop)
 
 
+async def test_a_refused_head_request_gets_no_body(listening: Listening) -> None:
+    async with listening() as server:
+        refused = [await server.exchange(ask + b" / HTTP/1.1\r\n\r\n") for ask in (b"HEAD", b"GET")]
+    heads, bodies = zip(*(answer.split(b"\r\n\r\n") for answer in refused), strict=True)
+    assert all(head.startswith(b"HTTP/1.1 400 ") for head in heads)
+    assert bodies[0] == b""
+    assert f"content-length: {len(bodies[1])}".encode() in heads[0]
+    assert [record.bytes_out for record in server.records] == [0, len(bodies[1])]
+
+
+@pytest.mark.parametrize("more", [b"", b"\0nonsense\r\n\r\n", b"G"])
+async def test_what_follows_a_head_request_is_refused_with_a_body(
+    listening: Listening, more: bytes
+) -> None:
+    async with listening(header_s=0.05, silent_s=0.2) as server:
+        reader, writer = await server.connect()
+        writer.write(GET.replace(b"GET", b"HEAD"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(more)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer == b"" if not more else problem(answer)["status"] in {400, 408}
+
+
+async def test_a_request_for_another_protocol_counts_once(listening: Listening) -> None:
+    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+    async with listening() as server:
+        answer = await server.exchange(upgrade * (AT_ONCE - 1) + LAST)
+    assert answer.count(b"HTTP/1.1 200 ") == AT_ONCE
+    assert answer.count(b"connection: close") == 1
+
+
 NEXT = (GET, b"\0nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"x" * 500, b"GET /he")
 
 
