@@ -232,4 +232,9 @@ def _sentence(error: ErrorDetails) -> str:
     # A key that someone put where its digest belongs must not end up in a log.
     if location[0] == "api_keys":
         return f"{variable}: {message}."
-    return f"{variable} has value '{error['input']}': {message}."
+    return f"{variable} has value '{_printable(str(error['input']))}': {message}."
+
+
+def _printable(value: str) -> str:
+    """Show a line break as `\\n`, and so on: a message is one line, whatever it quotes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)

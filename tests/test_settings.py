@@ -168,3 +168,11 @@ def _shown(default: object) -> str:
     if default is None or default == () or default == frozenset():
         return ""
     return f"`{default}`"
+
+
+def test_a_value_with_a_line_break_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYPSEG_MODEL_VERSION", "grün\n1")
+    with pytest.raises(SettingsError) as error:
+        read_settings()
+    (line,) = str(error.value).splitlines()
+    assert line.startswith("POLYPSEG_MODEL_VERSION has value 'grün\\n1': ")
