@@ -236,5 +236,5 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _printable(value: str) -> str:
-    """Show a line break as `\\n`, and so on: a message is one line, whatever it quotes."""
+    """Escape what is not printable: a message is one line, whatever it quotes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
