@@ -1,18 +1,20 @@
-"""Whether a run that is alone gets the other cores to help, as long as they are free."""
+"""Whether a run that is alone gets the other cores to help: while it is shorter for it."""
 
 import math
 import time
 from collections.abc import Callable
 from typing import Final
 
-# A helped run is late if it takes so many times as long as one without help.
+# A helped run is late if it takes so many times as long as one without help: a single run may be
+# long for other reasons. Where help was useless from the beginning, it has to prove itself.
 _LATE: Final = 1.5
+_NO_BETTER: Final = 1.1
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 32.0
 
 
 class Help:
-    """Withholds help for a while after a run that took longer for it.
+    """Withholds help for a while after a run that took longer for it, or if it never paid.
 
     A run that is divided waits after each of its hundred operations for the slowest core. While
     other processes compute there, each of these waits may last until they have had their turn, and
@@ -21,15 +23,22 @@ class Help:
     as long each time that another try is late.
 
     Args:
-        unhelped: Seconds of a lone run with one core; infinite helps always.
+        helped: Seconds of a lone run with all cores.
+        unhelped: Seconds of one with one core; infinite helps always.
         clock: What time is measured with, in seconds.
     """
 
-    def __init__(self, unhelped: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._late = _LATE * unhelped
+    def __init__(
+        self, helped: float, unhelped: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
         self._pause = _FIRST_PAUSE
         self._until = -math.inf
+        self._late = _NO_BETTER * unhelped
+        if helped <= self._late:
+            self._late = _LATE * unhelped
+        else:
+            self.note(helped)
 
     def pays(self) -> bool:
         """Say whether a run that is alone is to be helped now."""

@@ -147,7 +147,8 @@ class Keeper:
         how = loaded.measurement
         self.slot_a_core = loaded.engine.device == "cpu" and how.slots >= available_cores()
         cores = own_cores() if self.slot_a_core else ()
-        with closing(Runner(loaded.engine, how.slots, how.p99, cores, how.unhelped)) as runner:
+        runner = Runner(loaded.engine, how.slots, how.p99, cores, how.lone, how.unhelped)
+        with closing(runner):
             try:
                 await self._rehearse(runner, loaded)
             except EngineLost as error:

@@ -9,7 +9,7 @@ from app.imaging import phantom, phantom_jpeg
 from app.inference.bundle import Bundle, Manifest
 from app.inference.cores import available_cores, own_cores
 from app.inference.engine import Engine
-from app.inference.measurement import Measurement, buckets_for, help_pays, measure, time_alone
+from app.inference.measurement import Measurement, buckets_for, measure, time_alone
 from app.inference.rehearsal import rehearsal
 from app.inference.runner import Inferred, pad
 from app.inference.selection import Choice, load_engine
@@ -40,8 +40,8 @@ class Loaded:
 def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded:
     """Load the engine that was chosen, warm it, and measure how to use it. Blocking, for seconds.
 
-    On a processor ONNX Runtime has a slot a core. Whether a run that is alone is shorter with all
-    cores than with one is measured; beside others a run always has one.
+    On a processor ONNX Runtime has a slot a core. A run that is alone is timed with all cores and
+    with one; beside others a run always has one.
 
     Args:
         bundle: The model.
@@ -63,10 +63,6 @@ def load(bundle: Bundle, choice: Choice, max_batch: int | None = None) -> Loaded
     lone, unhelped = time_alone(engine, image, cores=places)
     if slots == 1:
         lone = unhelped = min(lone, unhelped)  # there is no difference
-    elif not help_pays(lone, unhelped):
-        engine.close()
-        engine, _ = load_engine(bundle, Choice(engine.name, engine.device, reason), threads=1)
-        lone = unhelped
     best = measure(
         engine, image, lone=lone, unhelped=unhelped, buckets=buckets, slots=slots, cores=places
     )

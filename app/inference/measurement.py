@@ -121,19 +121,6 @@ def time_alone(
     return min(helped), min(unhelped)
 
 
-def help_pays(helped: float, unhelped: float) -> bool:
-    """Say whether lone images are to be computed with all cores: unless one is over 10 % faster.
-
-    All of them may halve the time of a run and hardly ever make it longer; but while other work has
-    a core, they may look useless, and what is chosen stays.
-
-    Args:
-        helped: Seconds of a lone run with all cores, as `time_alone` says.
-        unhelped: Seconds with one.
-    """
-    return helped <= unhelped * (1 + _SAME)
-
-
 def measure(
     engine: Engine,
     image: NDArray[np.uint8],

@@ -76,7 +76,8 @@ class Runner:
         warm_p99: Seconds of a run by bucket, as measured when warming.
         cores: The core of each slot. Threads that have one stay there, and prepare their batches
             themselves: one more to prepare ahead would take turns with them on the same cores.
-        unhelped: Seconds of a lone run with one core.
+        lone: Seconds of a lone run with all cores.
+        unhelped: Seconds of one with one core.
     """
 
     def __init__(
@@ -85,13 +86,15 @@ class Runner:
         slots: int,
         warm_p99: Mapping[int, float],
         cores: Sequence[int] = (),
+        lone: float = 0.0,
         unhelped: float = math.inf,
     ) -> None:
         self._engine = engine
-        self._help = Help(unhelped)
+        self._help = Help(lone, unhelped)
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
         self._slots = threading.Semaphore(slots)
         self._batches = 0
+        self._begun = 0
         self._threads = Threads(slots if cores else slots + 1, "engine", cores)
 
     async def __call__(self, batch: Sequence[Work], bucket: int) -> list[Any]:
@@ -111,6 +114,7 @@ class Runner:
         """
         run = Run()
         self._batches += 1
+        self._begun += 1
         try:
             return await watch(
                 self._threads.submit(lambda: self._take_through(batch, bucket, run)),
@@ -144,12 +148,12 @@ class Runner:
         batch = pad(images, bucket)
         with self._slots:
             run.start()
-            helped = self._batches == 1 and self._help.pays()
+            begun, helped = self._begun, self._batches == 1 and self._help.pays()
             began = time.perf_counter()
             maps = self._engine.infer(batch, alone=helped)
             seconds = time.perf_counter() - began
             run.stop()
-        if helped:
+        if helped and self._begun == begun:  # no batch of ours has come, which takes a core, too
             self._help.note(seconds)
         check_probability(maps, batch.shape[:3])
         # A map of its own for each: a slow client must not keep the whole batch in memory.

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.inference.engine import EngineError, OutOfMemory
-from app.inference.measurement import Measurement, buckets_for, help_pays, measure, time_alone
+from app.inference.measurement import Measurement, buckets_for, measure, time_alone
 from tests.inference.fakes import RedEngine, red
 
 IMAGE = np.full((4, 4, 3), 51, np.uint8)
@@ -90,16 +90,6 @@ def test_lone_runs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [True, False] * 6
     assert len(rests) == 10
     assert min(rests) > 0
-
-
-@pytest.mark.parametrize(
-    ("helped", "unhelped", "pays"),
-    [(0.02, 0.03, True), (0.0219, 0.02, True), (0.0221, 0.02, False), (0.02, 0.02, True)],
-)
-def test_help_is_refused_only_if_it_costs_a_tenth(
-    helped: float, unhelped: float, pays: bool
-) -> None:
-    assert help_pays(helped, unhelped) is pays
 
 
 def test_bucket_that_does_not_fit_into_memory_ends_the_list() -> None:

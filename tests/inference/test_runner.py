@@ -125,6 +125,26 @@ async def test_a_lone_run_that_was_late_with_help_is_followed_by_some_without() 
         await patient(noise(1), 1)
     assert engine.alone[3:] == [True, True]
     patient.close()
+    useless = Runner(engine, 1, P99, lone=0.003, unhelped=0.002)
+    await useless(noise(1), 1)
+    assert not engine.alone[5]
+    useless.close()
+
+
+async def test_a_lone_run_that_another_batch_has_joined_is_not_taken_for_late() -> None:
+    engine = RedEngine()
+    engine.free.clear()
+    runner = Runner(engine, 2, P99, unhelped=1e-9)
+    (image,) = noise(1)
+    first = asyncio.create_task(runner([image], 1))
+    await asyncio.to_thread(engine.entered.acquire)
+    second = asyncio.create_task(runner([image], 1))
+    await asyncio.to_thread(engine.entered.acquire)
+    engine.free.set()
+    await asyncio.gather(first, second)
+    await runner([image], 1)
+    assert engine.alone == [True, False, True]
+    runner.close()
 
 
 async def test_error_of_the_engine_is_raised_and_frees_the_slot() -> None:
