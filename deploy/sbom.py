@@ -56,9 +56,9 @@ def python_package(distribution: Distribution) -> Component:
         "purl": f"pkg:pypi/{name}@{version}",
     }
     metadata = distribution.metadata
-    if expression := metadata.get("License-Expression"):
-        component["licenses"] = [{"expression": expression}]
-    elif text := metadata.get("License", "").strip():
+    if "License-Expression" in metadata:
+        component["licenses"] = [{"expression": metadata["License-Expression"]}]
+    elif "License" in metadata and (text := metadata["License"].strip()):
         component["licenses"] = [{"license": {"name": text.splitlines()[0]}}]
     return component
 

@@ -35,7 +35,6 @@ class Health:
         model_sha256: SHA-256 of the bundle's manifest.
         queue_depth: Requests that are admitted and not yet answered.
         queue_limit: Requests that are admitted at most, 0 until an engine is loaded.
-        waiting: Images that wait for the engine now.
         batch_limit: Most images in one run.
         slots: Batches that run at once.
         threads: Processor cores of a slot.
@@ -50,7 +49,6 @@ class Health:
     model_sha256: str
     queue_depth: int
     queue_limit: int
-    waiting: int
     batch_limit: int | None
     slots: int | None
     threads: int | None

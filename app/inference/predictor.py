@@ -246,7 +246,6 @@ class Predictor:
             model_sha256=self.bundle.sha256,
             queue_depth=self._admission.admitted,
             queue_limit=self._admission.limit if loaded else 0,
-            waiting=batcher.depth if batcher else 0,
             batch_limit=batcher.limit if batcher else None,
             slots=loaded.measurement.slots if loaded else None,
             threads=loaded.measurement.threads if loaded else None,
