@@ -84,6 +84,13 @@ def train(
             show_default=False,
         ),
     ] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of the recipe's; a name in model_training/augmentation/presets.py.",
+            show_default=False,
+        ),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Instead of the recipe's.", show_default=False)
     ] = None,
@@ -105,6 +112,7 @@ def train(
 
     from app.inference import BundleError
     from model_training.architectures.encoder import EncoderWeightsError
+    from model_training.augmentation import AUGMENTATIONS
     from model_training.datasets import DatasetError
     from model_training.pipeline import examples
     from model_training.progress import TrainingProgress
@@ -120,6 +128,8 @@ def train(
 
     if recipe not in RECIPES:
         _fail(f"--recipe is {recipe!r}; there are: {', '.join(RECIPES)}.")
+    if augmentation is not None and augmentation not in AUGMENTATIONS:
+        _fail(f"--augmentation is {augmentation!r}; there are: {', '.join(AUGMENTATIONS)}.")
     if shards and (limit or negatives):
         _fail("--shards holds the frames to train on: --limit and --negatives are for --data.")
     if size and size % 32:
@@ -150,6 +160,7 @@ def train(
         batch=batch or settings.batch,
         height=size or settings.height,
         width=size or settings.width,
+        augmentation=augmentation or settings.augmentation,
         precision=precision.value if precision else settings.precision,
     )
     if settings.validates and not keys(source.validation):

@@ -22,7 +22,8 @@ Example = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Image uint8 `[h, w, 3]` and mask uint8 `[h, w]`, 0 or 1."""
 
 Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
-"""(image uint8 `[h, w, 3]`, mask uint8 `[h, w]`, seed int32 `[2]`) -> (image, mask), as tensors."""
+"""(example, another one, seed int32 `[2]`) -> example; an example is a pair of tensors, image uint8
+`[h, w, 3]` and mask uint8 `[h, w]`."""
 
 
 def examples(
@@ -81,7 +82,8 @@ def epoch(
         seed: The run's seed, not negative.
         epoch: Number of the epoch, not negative.
         drop_remainder: Leave a last, smaller batch out.
-        augment: Mapped over the examples, with a seed of its own for each.
+        augment: Mapped over the examples, with the example before in the epoch's order (the first
+            has an empty one) and a seed of its own for each.
 
     Returns:
         A `tf.data.Dataset` of (images uint8 `[N, h, w, 3]`, masks uint8 `[N, h, w]`, 0 or 1).
@@ -99,9 +101,8 @@ def epoch(
         dataset = tf.data.Dataset.zip(examples, tf.data.Dataset.from_tensor_slices(seeds))
     dataset = _shuffle(dataset, size, int(order.generate_state(1)[0]))
     if augment is not None:
-        dataset = dataset.map(
-            lambda pair, seed: augment(pair[0], pair[1], seed), _PARALLEL, deterministic=True
-        )
+        dataset = dataset.scan(_nothing(examples), _beside_the_one_before)
+        dataset = dataset.map(augment, _PARALLEL, deterministic=True)
     options = tf.data.Options()
     options.deterministic = True
     dataset = dataset.batch(batch, drop_remainder=drop_remainder).prefetch(_PREFETCH)
@@ -135,6 +136,16 @@ def load_record(
     """Decode and resize what a record of a shard holds; returns what `load_frame` does."""
     pixels, target = working_size(*decode_record(image, mask), height, width, cropped=cropped)
     return pixels, np.asarray(target // 255, np.uint8)
+
+
+def _nothing(examples: Any) -> tuple[Any, Any]:
+    image, mask = examples.element_spec
+    return tf.zeros(image.shape, image.dtype), tf.zeros(mask.shape, mask.dtype)
+
+
+def _beside_the_one_before(before: Any, drawn: tuple[Any, Any]) -> tuple[Any, Any]:
+    example, seed = drawn
+    return example, (example, before, seed)
 
 
 def _shuffle(dataset: Any, size: int, seed: int) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
+from model_training.augmentation.graft import Graft
 from model_training.augmentation.optics import Optics
 from model_training.augmentation.pixels import Pixels
 from model_training.augmentation.scene import Scene
@@ -21,6 +22,7 @@ class Augmentation:
     side, so that one setting means the same at every input size.
 
     Attributes:
+        graft: A polyp of another example; needs one.
         geometry: Flips and the warp; the only stage that moves the mask.
         scene: Uneven light, highlights, things in front of the mucosa.
         colour: Lamp, white balance and tone curve.
@@ -29,6 +31,7 @@ class Augmentation:
         surround: Borders, insets, text; cuts out of the mask what it covers.
     """
 
+    graft: Graft = field(default_factory=Graft)
     geometry: Geometry = field(default_factory=Geometry)
     scene: Scene = field(default_factory=Scene)
     colour: Colour = field(default_factory=Colour)
@@ -37,7 +40,11 @@ class Augmentation:
     surround: Surround = field(default_factory=Surround)
 
     def __call__(
-        self, image: Pixels, mask: Pixels, rng: np.random.Generator
+        self,
+        image: Pixels,
+        mask: Pixels,
+        rng: np.random.Generator,
+        donor: tuple[Pixels, Pixels] | None = None,
     ) -> tuple[Pixels, Pixels]:
         """Make another example of an example; the inputs are not changed.
 
@@ -45,10 +52,13 @@ class Augmentation:
             image: uint8 `[h, w, 3]`, RGB.
             mask: uint8 `[h, w]`, 0 or 1.
             rng: Source of all choices: equal generators give equal examples.
+            donor: Image and mask of another example, of the same shapes, that `graft` takes from.
 
         Returns:
             Image and mask of the same shapes, types and ranges, contiguous in memory.
         """
+        if donor is not None:
+            image, mask = self.graft(image, mask, donor, rng)
         image, mask = self.geometry(image, mask, rng)
         image = self.scene(image, rng)
         image = self.colour(image, rng)

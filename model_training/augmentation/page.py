@@ -52,6 +52,8 @@ def draw_page(
 ) -> Pixels:
     """Draw a row for each example: itself, then augmented ones, with the contours of the masks.
 
+    Grafts come from the row above, in the first row from the last.
+
     Args:
         examples: Images uint8 `[h, w, 3]` and masks uint8 `[h, w]`, 0 or 1, all of one size.
         augmentation: What to show.
@@ -64,7 +66,7 @@ def draw_page(
     page = []
     for row, example in enumerate(examples):
         made = [
-            augmentation(*example, np.random.default_rng((seed, row, column)))
+            augmentation(*example, np.random.default_rng((seed, row, column)), examples[row - 1])
             for column in range(1, columns)
         ]
         page.append(np.hstack([_outline(*one) for one in (example, *made)]))
@@ -72,7 +74,7 @@ def draw_page(
 
 
 def measure(augmentation: Augmentation, example: Example, *, calls: int) -> Timing:
-    """Time the augmentation of one example under as many seeds, on one core.
+    """Time the augmentation of one example, with itself beside it, on one core.
 
     Args:
         augmentation: What to time.
@@ -93,7 +95,7 @@ def measure(augmentation: Augmentation, example: Example, *, calls: int) -> Timi
 def _time(augmentation: Augmentation, example: Example, seed: int) -> float:
     rng = np.random.default_rng(seed)
     started = time.thread_time()
-    augmentation(*example, rng)
+    augmentation(*example, rng, example)
     return 1e3 * (time.thread_time() - started)
 
 

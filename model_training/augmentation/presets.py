@@ -5,6 +5,7 @@ from dataclasses import replace
 from model_training.augmentation.augmentation import Augmentation
 from model_training.augmentation.colour import Colour
 from model_training.augmentation.geometry import Geometry
+from model_training.augmentation.graft import Graft
 from model_training.augmentation.optics import Optics
 from model_training.augmentation.scene import Scene
 from model_training.augmentation.signal import Signal
@@ -117,4 +118,13 @@ MODERATE = Augmentation(
 CAMERAS = replace(MODERATE, colour=ROBUST.colour, optics=ROBUST.optics, signal=ROBUST.signal)
 """To end with for other cameras: shapes as in `MODERATE`, light and focus as in `ROBUST`."""
 
-AUGMENTATIONS = {"none": Augmentation(), "moderate": MODERATE, "cameras": CAMERAS, "robust": ROBUST}
+PATIENTS = replace(CAMERAS, graft=Graft(probability=0.8, scale_min=0.35, scale_max=1.2))
+"""For few patients: as `CAMERAS`, and polyps of one in the mucosa of another."""
+
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "moderate": MODERATE,
+    "cameras": CAMERAS,
+    "patients": PATIENTS,
+    "robust": ROBUST,
+}

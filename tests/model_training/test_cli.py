@@ -88,15 +88,17 @@ def test_training_on_shards_of_a_full_split(
     assert (tmp_path / "run/model.weights.h5").exists()
 
 
-def test_an_input_size_of_its_own_is_that_of_the_run(shards: Path, tmp_path: Path) -> None:
+def test_what_is_chosen_instead_of_the_recipes_is_the_runs(shards: Path, tmp_path: Path) -> None:
     train = ("train", "--recipe", "small", "--shards", shards, "--encoder-weights", "none")
     out = tmp_path / "run"
 
-    result = polypseg(*train, "--size", 64, "--epochs", 1, "--out", out)
+    chosen = ("--size", 64, "--augmentation", "patients", "--epochs", 1)
+    result = polypseg(*train, *chosen, "--out", out)
 
     assert result.exit_code == 0, result.output
     recipe = json.loads((out / "manifest.json").read_text())["recipe"]
     assert (recipe["height"], recipe["width"]) == (64, 64) != (RECIPE.height, RECIPE.width)
+    assert recipe["augmentation"] == "patients" != RECIPE.augmentation
     assert (recipe["epochs"], recipe["batch"]) == (1, RECIPE.batch)
 
 
@@ -120,6 +122,7 @@ def test_a_batch_that_the_gpus_cannot_share_is_refused_before_a_run_is_made(
     [
         (("--recipe", "unknown"), "--recipe is 'unknown'; there are: "),
         (("--size", "48"), "--size is 48: "),
+        (("--augmentation", "x"), "--augmentation is 'x'; there are: none, moderate, cameras, "),
         (("--encoder-weights", "nowhere.h5"), "--encoder-weights is nowhere.h5: no such file."),
         (("--encoder-weights", "none", "--split", "unknown"), "There is no split 'unknown'"),
         (("--encoder-weights", "none", "--shards", "nowhere"), "nowhere"),

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from app.imaging import resize
 from model_training.datasets import DatasetError, Frame, read_dataset, working_size
-from model_training.pipeline import epoch, examples, load_frame, load_record
+from model_training.pipeline import Augment, epoch, examples, load_frame, load_record
 from model_training.shards import ShardSettings, read_shards
 from model_training.shards.record import encode_record, parse_record
 from model_training.shards.writing import write_shards
@@ -80,8 +80,8 @@ def test_nothing_is_tuned_in_the_background(frames: tuple[Frame, ...]) -> None:
         assert dataset.options().autotune.enabled is False
 
 
-def keep(image: Any, mask: Any, _: Any) -> tuple[Any, Any]:
-    return image, mask
+def keep(example: tuple[Any, Any], *_: Any) -> tuple[Any, Any]:
+    return example
 
 
 def test_an_epoch_is_the_same_whenever_it_is_made(frames: tuple[Frame, ...]) -> None:
@@ -135,7 +135,7 @@ def test_each_example_has_its_own_seed_in_each_epoch(frames: tuple[Frame, ...]) 
             batch=batch,
             seed=seed,
             epoch=number,
-            augment=lambda image, _, seed: (image, seed),
+            augment=lambda example, _, seed: (example[0], seed),
         )
         return {
             int(image[2, 2, 0]) // 10: tuple(seed.tolist())
@@ -151,7 +151,8 @@ def test_each_example_has_its_own_seed_in_each_epoch(frames: tuple[Frame, ...]) 
 
 
 def test_augmentation_is_applied_to_image_and_mask(frames: tuple[Frame, ...]) -> None:
-    def mirror(image: Any, mask: Any, _: Any) -> tuple[Any, Any]:
+    def mirror(example: tuple[Any, Any], *_: Any) -> tuple[Any, Any]:
+        image, mask = example
         return image[:, ::-1], mask[:, ::-1]
 
     made = examples(frames, 24, 32)
@@ -247,3 +248,15 @@ def test_shards_of_real_frames_differ_from_files_by_the_jpeg_alone(
         error = np.abs(stored_image.astype(np.int16) - image)
         assert error.mean() < 2
         assert error.max() < 32
+
+
+def test_each_example_comes_with_the_one_before_it(frames: tuple[Frame, ...]) -> None:
+    made = examples(frames, 24, 32)
+
+    def batches(augment: Augment | None) -> list[tuple[Any, ...]]:
+        dataset = epoch(made, size=SIZE, batch=5, seed=1, epoch=0, augment=augment)
+        return arrays(dataset.unbatch())
+
+    donors = batches(lambda _, donor, __: donor)
+    np.testing.assert_equal(donors[1:], batches(None)[:-1])
+    assert not any(one.any() for one in donors[0])

@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 
 from app.imaging import phantom
-from model_training.augmentation import AUGMENTATIONS, CAMERAS, MODERATE, ROBUST, Augmentation
+from model_training.augmentation import (
+    AUGMENTATIONS,
+    CAMERAS,
+    MODERATE,
+    PATIENTS,
+    ROBUST,
+    Augmentation,
+)
 from tests.model_training.augmentation.drawn import blob
 
 ALWAYS = Augmentation(
+    graft=replace(PATIENTS.graft, probability=1.0),
     geometry=replace(ROBUST.geometry, probability=1.0),
     scene=replace(ROBUST.scene, illumination=1.0, highlights=1.0, cutouts=1.0),
     colour=replace(ROBUST.colour, probability=1.0, cast=1.0, narrow_band=1.0),

@@ -1,5 +1,6 @@
 """tf.data gives what NumPy gives, in any order and with any parallelism."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,30 +8,31 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model_training.augmentation import ROBUST, as_map, generator
-from tests.model_training.augmentation.drawn import blob
+from model_training.augmentation import PATIENTS, ROBUST, as_map, generator
+from tests.model_training.augmentation.drawn import blob, flat
 
 SEEDS = np.array([[0, 0], [0, 1], [1, 0], [-1, 5], [2**31 - 1, -(2**31)], [7, 7]], np.int32)
+GREY = flat(100, 96, 128), np.zeros((96, 128), np.uint8)
+GRAFTED = replace(ROBUST, graft=PATIENTS.graft)
 
 
 def dataset(parallel: int) -> Any:
-    image, mask = blob(96, 128)
     seeds = tf.data.Dataset.from_tensor_slices(SEEDS)
-    examples = tf.data.Dataset.from_tensors((image, mask)).repeat(len(SEEDS))
+    examples = tf.data.Dataset.from_tensors((GREY, blob(96, 128))).repeat(len(SEEDS))
     return tf.data.Dataset.zip(examples, seeds).map(
-        lambda pair, seed: as_map(ROBUST)(pair[0], pair[1], seed), parallel, deterministic=True
+        lambda pair, seed: as_map(GRAFTED)(pair[0], pair[1], seed), parallel, deterministic=True
     )
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_tensorflow_gives_what_numpy_gives(parallel: int) -> None:
-    image, mask = blob(96, 128)
     made = list(dataset(parallel).as_numpy_iterator())
     assert len(made) == len(SEEDS)
     for (got, target), seed in zip(made, SEEDS, strict=True):
-        wanted = ROBUST(image, mask, generator(seed))
+        wanted = GRAFTED(GREY[0], GREY[1], generator(seed), blob(96, 128))
         np.testing.assert_array_equal(got, wanted[0])
         np.testing.assert_array_equal(target, wanted[1])
+    assert any(target.any() for _, target in made)  # the other example's polyp has come over
 
 
 def test_a_second_epoch_of_the_same_seeds_is_the_same() -> None:
@@ -49,10 +51,9 @@ def test_shapes_are_static() -> None:
 
 def test_the_operation_is_stateless() -> None:
     """A stateful one would run one call at a time where operations must be deterministic."""
+    example = tf.TensorSpec((8, 8, 3), tf.uint8), tf.TensorSpec((8, 8), tf.uint8)
     function = tf.function(as_map(ROBUST)).get_concrete_function(
-        tf.TensorSpec((8, 8, 3), tf.uint8),
-        tf.TensorSpec((8, 8), tf.uint8),
-        tf.TensorSpec((2,), tf.int32),
+        example, example, tf.TensorSpec((2,), tf.int32)
     )
     operations = [one.type for one in function.graph.get_operations()]
     assert "PyFuncStateless" in operations
