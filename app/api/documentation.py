@@ -20,6 +20,7 @@ from app.api.examples import (
 from app.api.negotiation import Format
 from app.api.problems import Problem
 from app.api.schemas import NOTICE, ProblemDocument
+from app.imaging import MEDIA_TYPES
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -47,7 +48,6 @@ EXPOSED: Final = (*HEADERS, *MASK_HEADERS, *RETRY_HEADER)
 """Headers that a script of an allowed web page may read."""
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/bmp", "image/webp")
 _PROBLEM: Final = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 _PHANTOM: Final = "phantom"
 _KEY: Final = "api_key"
@@ -63,8 +63,8 @@ REQUEST_BODY: Final = {
                 "schema": {"type": "object", "required": [PART], "properties": {PART: _BINARY}}
             },
             "application/octet-stream": {"schema": _BINARY},
-            **{kind: {"schema": _BINARY} for kind in _IMAGES},
-            _IMAGES[0]: {"schema": _BINARY, "examples": {_PHANTOM: refer(_PHANTOM)}},
+            **{kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()},
+            MEDIA_TYPES["PNG"]: {"schema": _BINARY, "examples": {_PHANTOM: refer(_PHANTOM)}},
         },
     }
 }

@@ -72,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._phase = Phase.SILENT
         self._deadline = Deadline(self.loop)
         self._answering: RequestResponseCycle | None = None
+        self._held: Any = None
         self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -101,7 +102,7 @@ class Connection(HttpToolsProtocol):
             self._answering.disconnected = True
             self._answering.message_event.set()
         # Circles of references wait for the garbage collector, and it stops the whole service.
-        self.cycle = self._answering = None  # type: ignore[assignment]
+        self.cycle = self._answering = self._held = None  # type: ignore[assignment]
         self.pipeline.clear()
         del self._exit
 
@@ -130,6 +131,9 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The caller has caught up."""
         super().resume_writing()
+        if self._held is not None and self._answering is not None:
+            app, self._held = self._held, None
+            super()._start_asgi_task(self._answering, app)
         if self._phase in (Phase.ANSWERING, Phase.LAST):
             self._enter_without_limit(self._phase)
 
@@ -152,7 +156,11 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        if self.flow.write_paused:
+            # Its answer would wait in memory behind the one that is not read, and count nowhere.
+            self._held = app
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def _remember_unsent(self) -> None:
         if self.unsent:

@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from app.imaging.errors import TooManyPixels, UndecodableImage
-from app.imaging.formats import MEDIA_TYPES, sniff
+from app.imaging.formats import sniff
 from app.imaging.proportion import BoundedReader, check_proportion
 
 # `max_pixels` is the limit here, checked before anything is allocated. Pillow's own limit would
@@ -44,14 +44,12 @@ class Header:
 
     Attributes:
         format: `"PNG"`, `"JPEG"`, `"TIFF"`, `"BMP"` or `"WEBP"`.
-        media_type: The media type of `format`.
         width: Width in pixels, orientation applied (source size).
         height: Height in pixels, orientation applied (source size).
         orientation: EXIF orientation, 1 to 8; 1 where there is none or it is not valid.
     """
 
     format: str
-    media_type: str
     width: int
     height: int
     orientation: int
@@ -89,7 +87,7 @@ def open_image(data: bytes, *, max_pixels: int | None = None) -> tuple[Header, I
     # Pillow has already swapped the sides of a TIFF.
     if orientation in _TRANSPOSED and name != "TIFF":
         width, height = height, width
-    return Header(name, MEDIA_TYPES[name], width, height, orientation), image
+    return Header(name, width, height, orientation), image
 
 
 def _open(data: bytes, name: str) -> ImageFile:

@@ -125,5 +125,9 @@ def _check_tiff(data: bytes) -> None:
     directory.load(reader)
     if max(len(directory.get(tag, ())) for tag in (STRIPOFFSETS, TILEOFFSETS)) > _MAX_STRIPS:
         raise UndecodableImage("The TIFF consists of too many strips or tiles.")
-    if directory.get(TILEWIDTH, 1) * directory.get(TILELENGTH, 1) > _MAX_TILE:
+    width, length = directory.get(TILEWIDTH, 1), directory.get(TILELENGTH, 1)
+    # A tag may be of any type: text times a number is that much text.
+    if not (isinstance(width, int) and isinstance(length, int)):
+        raise UndecodableImage("The tiles of the TIFF have no size.")
+    if width * length > _MAX_TILE:
         raise UndecodableImage("The tiles of the TIFF are too large.")

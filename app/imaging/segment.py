@@ -96,7 +96,9 @@ def _take_regions(
         if not kept.any():
             return (), 0, 0.0
     scores = np.zeros(len(stats), np.float32)
-    np.maximum.at(scores, labels.ravel(), part.ravel())
+    # It keeps the interpreter's lock: over the regions alone, not over all that is between them.
+    inside = box != 0
+    np.maximum.at(scores, labels[inside], part[inside])
     found = np.flatnonzero(kept)
     # Stable: of equal areas the topmost comes first, as labels count from the top.
     largest = found[np.argsort(-areas[found], kind="stable")][:MAX_REGIONS]

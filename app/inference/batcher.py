@@ -200,6 +200,8 @@ class Batcher(Generic[Item, Answer]):
                 if entry.answer.cancelled() and isinstance(answer, Unfit) and not answer.ran:
                     self._tally.dropped["cancelled"] += 1
             elif isinstance(answer, Unfit):
+                if isinstance(answer.error, DeadlineExceeded):
+                    self._tally.dropped["expired"] += 1
                 entry.answer.set_exception(answer.error)
             else:
                 entry.answer.set_result(answer)

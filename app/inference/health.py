@@ -37,7 +37,7 @@ class Health:
         queue_limit: Requests that are admitted at most, 0 until an engine is loaded.
         batch_limit: Most images in one run.
         slots: Batches that run at once.
-        threads: Processor cores of a slot.
+        threads: Processor cores of a run that is alone.
     """
 
     state: State

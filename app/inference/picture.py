@@ -1,5 +1,6 @@
 """A picture on its way through the model: encoded, as the model takes it, answered."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.imaging import Field, Header
 from app.inference.bundle import Manifest
-from app.inference.errors import CallerLeft
+from app.inference.errors import CallerLeft, DeadlineExceeded
 from app.inference.pipeline import look
 from app.inference.prediction import Prediction
 from app.inference.runner import Inferred
@@ -29,6 +30,7 @@ class Picture(Generic[Result]):
         threshold: The mask is probability >= threshold.
         max_pixels: Images with more pixels are refused.
         came: When it came, on the clock of `time.perf_counter`.
+        until: Nothing is begun for it from then on, on the clock of `time.monotonic`.
         left: Whether its caller has left; nothing is begun for it any more.
     """
 
@@ -38,6 +40,7 @@ class Picture(Generic[Result]):
     threshold: float
     max_pixels: int | None = None
     came: float = field(default_factory=time.perf_counter)
+    until: float = math.inf
     left: bool = False
     _header: Header = field(init=False)
     _field: Field = field(init=False)
@@ -50,14 +53,15 @@ class Picture(Generic[Result]):
         Raises:
             ImageError: The image cannot be decoded or is refused.
             CallerLeft: Nobody waits for it.
+            DeadlineExceeded: Nobody waits for it any more.
         """
-        self._check_caller()
+        self._check()
         if self._pixels is None:
             began = time.perf_counter()
             view = look(self.data, self.manifest, max_pixels=self.max_pixels)
             self._header, self._field, self._pixels = view.header, view.field, view.pixels
             self._decoding = time.perf_counter() - began
-            self._check_caller()
+            self._check()
         return self._pixels
 
     def finish(self, inferred: Inferred) -> tuple[Prediction, Result]:
@@ -86,6 +90,11 @@ class Picture(Generic[Result]):
         result = self.render(prediction)
         prediction.timings_ms["encode"] = (time.perf_counter() - began) * 1000
         return prediction, result
+
+    def _check(self) -> None:
+        self._check_caller()
+        if time.monotonic() >= self.until:
+            raise DeadlineExceeded("The deadline passed in the queue.")
 
     def _check_caller(self) -> None:
         if self.left:

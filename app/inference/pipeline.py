@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.imaging import Field, Header, Image, decode, field_of_view, resize, upsample
 from app.inference.bundle import Manifest
-from app.inference.engine import Engine
+from app.inference.engine import Engine, check_probability
 
 # Of the input's height and width: so many rows and columns a part of a small decoding must have.
 _FINE_ENOUGH: Final = 0.75
@@ -99,8 +99,10 @@ def predict_image(
 
     Raises:
         ImageError: The image cannot be decoded or is refused.
-        EngineError: The run failed.
+        EngineError: The run failed, or gave something that is no probability.
     """
     view = look(data, manifest, max_pixels=max_pixels)
-    (probability,) = engine.infer(view.pixels[np.newaxis])
+    maps = engine.infer(view.pixels[np.newaxis])
+    check_probability(maps, (1, *view.pixels.shape[:2]))
+    (probability,) = maps
     return view, at_source(probability, view.field, view.header.height, view.header.width)

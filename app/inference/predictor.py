@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -205,7 +206,8 @@ class Predictor:
             data: An encoded image.
             render: What makes the answer of a prediction; it is called in a thread.
             threshold: In (0, 1); None means the operating threshold of the manifest.
-            deadline: The loop's time after which nothing must be begun for it any more.
+            deadline: The loop's time after which no step must be begun for it any more, but for a
+                run that the image is prepared for.
 
         Returns:
             The prediction, and what `render` made of it.
@@ -219,6 +221,7 @@ class Predictor:
         manifest = self.bundle.manifest
         threshold = manifest.threshold if threshold is None else threshold
         picture = Picture(data, manifest, render, threshold, self._max_pixels)
+        picture.until = time.monotonic() + (deadline - asyncio.get_running_loop().time())
         with self._throughput.work():
             try:
                 if self._keeper.slot_a_core:
@@ -276,10 +279,15 @@ class Predictor:
         """Do what is before and after the engine beside it, with all cores."""
         async with self._turn(deadline):
             try:
-                prepared = Prepared(await self._pixels.submit(picture.prepare))
+                pixels = await self._pixels.submit(picture.prepare)
             except asyncio.CancelledError:
                 self.tally.dropped["cancelled"] += 1
                 raise
+            except DeadlineExceeded:
+                self.tally.dropped["expired"] += 1
+                raise
+            prepared = Prepared(pixels)
+            del pixels
             inferred = await self._infer(prepared, deadline)
             del prepared
         return await self._pixels.submit(partial(picture.finish, inferred))

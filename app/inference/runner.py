@@ -1,6 +1,7 @@
 """The runner: makes a blocking engine awaitable, one batch prepared while others run."""
 
 import math
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from app.frames import forget_frames, keep_frames
 from app.imaging import ImageError
 from app.inference.batcher import Unfit
 from app.inference.engine import Engine, OutOfMemory, check_probability
-from app.inference.errors import CallerLeft
+from app.inference.errors import CallerLeft, DeadlineExceeded
 from app.inference.help import Help
 from app.inference.threads import Threads
 from app.inference.watch import Run, allowed_seconds, watch
@@ -75,7 +76,8 @@ class Runner:
         slots: Batches that may compute at once.
         warm_p99: Seconds of a run by bucket, as measured when warming.
         cores: The core of each slot. Threads that have one stay there, and prepare their batches
-            themselves: one more to prepare ahead would take turns with them on the same cores.
+            themselves: one more to prepare ahead would take turns with them on the same cores. Only
+            runs on the first core are helped: the threads that help are on the others.
         lone: Seconds of a lone run with all cores.
         unhelped: Seconds of one with one core.
     """
@@ -92,6 +94,7 @@ class Runner:
         self._engine = engine
         self._help = Help(lone, unhelped)
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
+        self._cores = cores
         self._slots = threading.Semaphore(slots)
         self._batches = 0
         self._begun = 0
@@ -128,6 +131,11 @@ class Runner:
         """Let the threads end; one that hangs is abandoned."""
         self._threads.close()
 
+    def _is_helped(self) -> bool:
+        if self._batches > 1 or not self._help.pays():
+            return False
+        return not self._cores or self._cores[0] in os.sched_getaffinity(0)
+
     def _take_through(self, batch: Sequence[Work], bucket: int, run: Run) -> list[Any]:
         answers: list[Any] = [_prepare(work) for work in batch]
         fit = [number for number, image in enumerate(answers) if not isinstance(image, Unfit)]
@@ -148,7 +156,7 @@ class Runner:
         batch = pad(images, bucket)
         with self._slots:
             run.start()
-            begun, helped = self._begun, self._batches == 1 and self._help.pays()
+            begun, helped = self._begun, self._is_helped()
             began = time.perf_counter()
             maps = self._engine.infer(batch, alone=helped)
             seconds = time.perf_counter() - began
@@ -186,7 +194,7 @@ def _finish(work: Work, inferred: Inferred) -> Any:
 
 
 def _unfit(error: Exception, *, ran: bool) -> Unfit:
-    if not isinstance(error, ImageError | CallerLeft):
+    if not isinstance(error, ImageError | CallerLeft | DeadlineExceeded):
         keep_frames(error)  # for the log
     forget_frames(error)  # one of them has the answers of the whole batch
     return Unfit(error, ran=ran)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from app.imaging import ImageError
+
 # Seconds of busy time, and of other time, after which a figure has lost most of its weight.
 _BUSY_MEMORY = 10.0
 _IDLE_MEMORY = 60.0
@@ -50,7 +52,8 @@ class Throughput:
     def work(self) -> Iterator[None]:
         """Mark the time in which a request is worked on.
 
-        It is answered when the block ends without an exception.
+        It is answered when the block ends without an exception, or with the image's own fault:
+        that is an answer, too.
         """
         self._note()
         self._at_work += 1
@@ -58,6 +61,9 @@ class Throughput:
         try:
             yield
             answered = True
+        except ImageError:
+            answered = True
+            raise
         finally:
             self._note()
             if answered and self._busy:

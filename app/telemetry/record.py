@@ -42,7 +42,7 @@ class Record:
         status: Status of the answer; None until it starts.
         code: Problem code of the answer, if it is one.
         format: What was answered: `png`, `json`, ...
-        bytes_in: Bytes of the body that were read.
+        bytes_in: Bytes of the image.
         bytes_out: Bytes of the body of the answer.
         width: Width of the image in pixels.
         height: Height of the image in pixels.

@@ -1134,6 +1134,54 @@ def test_answers_that_nobody_reads_are_counted_while_they_wait(
     run(play(), loop)
 
 
+@LOOPS
+def test_no_answer_is_made_behind_one_that_is_not_read(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def play() -> None:
+        async with listening() as server:
+            reader, writer = await server.connect()
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
+            (connection,) = server.connections
+            await until(lambda: connection.cycle.response_complete)
+            writer.write(POST)
+            await until(lambda: not connection.cycle.response_complete)
+            await asyncio.sleep(0.05)  # for an application that would begin
+            assert not server.bodies
+            assert not connection.tasks
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+            end = b""
+            while not end.endswith(b"\r\n\r\n5"):
+                end = end[-100:] + await reader.read(1_000_000)
+            assert server.bodies == [b"12345"]
+            writer.close()
+
+    run(play(), loop)
+
+
+@LOOPS
+def test_who_leaves_unread_answers_takes_his_next_request_with_him(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def play() -> None:
+        async with listening() as server:
+            writer = await deaf_caller(server)
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
+            writer.write(POST)
+            (connection,) = server.connections
+            await until(lambda: not connection.cycle.response_complete)
+            writer.transport.abort()
+            await until(lambda: connection not in connection.connections)
+            await asyncio.sleep(0)
+            assert not connection.tasks
+            assert not server.bodies
+
+    run(play(), loop)
+
+
 async def test_a_refused_head_request_gets_no_body(listening: Listening) -> None:
     async with listening() as server:
         refused = [await server.exchange(ask + b" / HTTP/1.1\r\n\r\n") for ask in (b"HEAD", b"GET")]

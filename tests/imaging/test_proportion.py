@@ -56,6 +56,15 @@ def _tiff(**tags: int | tuple[int, ...]) -> bytes:
     return tiff(basic | {numbers[name]: value for name, value in tags.items()}, bytes(64))
 
 
+def _tiff_whose_tiles_have(tag: int, kind: int, other: int) -> bytes:
+    """A TIFF that gives one side of its tiles as something that is no number."""
+    sides = {322: 8, 323: 8} | {322 + 323 - tag: other}
+    data = bytearray(_tiff(width=8, height=8, tile_width=sides[322], tile_height=sides[323]))
+    entry = data.rindex(struct.pack("<HHI", tag, 4, 1))
+    data[entry + 2 : entry + 4] = struct.pack("<H", kind)
+    return bytes(data)
+
+
 def _png_stating_a_chunk_of_2_gib() -> bytes:
     data = bytearray(png(BLACK, 8, 2))
     data[33:37] = struct.pack(">I", 0x7FFF_FFF0)
@@ -82,6 +91,9 @@ PROMISES = {
         ),
         "UndecodableImage",
     ),
+    # Bytes and text, so many times as the other side is long.
+    "bytes": (_tiff_whose_tiles_have(322, 1, 700_000_000), "UndecodableImage"),
+    "text": (_tiff_whose_tiles_have(323, 2, 300_000_000), "UndecodableImage"),
 }
 
 

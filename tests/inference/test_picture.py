@@ -7,7 +7,7 @@ import pytest
 
 from app.imaging import phantom, render_overlay
 from app.inference import Bundle, Manifest, Prediction, View
-from app.inference.errors import CallerLeft
+from app.inference.errors import CallerLeft, DeadlineExceeded
 from app.inference.picture import Picture
 from app.inference.pipeline import look
 from app.inference.runner import Inferred
@@ -51,6 +51,20 @@ def test_who_leaves_during_the_decoding_is_not_run(
     monkeypatch.setattr("app.inference.picture.look", leave_and_look)
     with pytest.raises(CallerLeft):
         one.prepare()
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_nothing_is_begun_after_its_deadline_but_what_has_run_is_finished(
+    tiny: Bundle, prepared: bool
+) -> None:
+    one = picture(tiny, 0.0)
+    if prepared:
+        one.prepare()
+    one.until = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        one.prepare()
+    if prepared:
+        one.finish(Inferred(np.zeros((64, 64), np.float32), 0.0))
 
 
 @pytest.mark.parametrize("prepared", [False, True])

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from app.imaging import Field, Image, ImageError, TooManyPixels, decode, phantom, resize
 from app.inference import Bundle, load_bundle, predict_image, select_engine
+from app.inference.engine import EngineError
 from app.inference.pipeline import look
 from tests.bundles import tiny_probability, write_tiny_bundle
+from tests.inference.fakes import RedEngine
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -113,6 +116,15 @@ def test_the_border_of_a_frame_makes_no_difference(root: Path, height: int, widt
     whole = bundle.manifest.model_copy(update={"cropped": False})
     _, uncropped = predict_image(engine, whole, png(pixels))
     assert np.abs(uncropped - probability).max() > 0.1
+
+
+def test_what_is_no_probability_is_an_error(tiny: Bundle) -> None:
+    class Unwell(RedEngine):
+        def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
+            return np.nan * super().infer(images, alone=alone)
+
+    with pytest.raises(EngineError):
+        predict_image(Unwell(), tiny.manifest, png(np.zeros((8, 8, 3), np.uint8)))
 
 
 def test_image_that_is_refused(tiny: Bundle) -> None:

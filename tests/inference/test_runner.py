@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from app.frames import describe_frames
 from app.inference.batcher import Batcher, Unfit
 from app.inference.engine import EngineError, OutOfMemory, check_probability
-from app.inference.errors import EngineLost
-from app.inference.runner import Inferred, Prepared, Runner, pad
+from app.inference.errors import DeadlineExceeded, EngineLost
+from app.inference.runner import Inferred, Prepared, Runner, Work, pad
+from app.inference.tally import Tally
 from app.inference.watch import Run
 from tests.inference.fakes import RedEngine, red
 from tests.waiting import until
@@ -129,6 +130,66 @@ async def test_a_lone_run_that_was_late_with_help_is_followed_by_some_without() 
     await useless(noise(1), 1)
     assert not engine.alone[5]
     useless.close()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this process may use one core only")
+async def test_a_run_on_another_core_than_the_first_is_not_helped() -> None:
+    class Rendering(Prepared):
+        def finish(self, inferred: Inferred) -> Inferred:
+            rendering.release()
+            rendered.wait()
+            return inferred
+
+    rendering, rendered = threading.Semaphore(0), threading.Event()
+    engine = RedEngine()
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    runner = Runner(engine, 2, P99, cores)
+    (image,) = noise(1)
+    # The first core's thread is held, until that of the other one is about to begin.
+    first = asyncio.create_task(runner([Rendering(image.pixels)], 1))
+    await asyncio.to_thread(rendering.acquire)
+
+    class Preparing(Prepared):
+        def prepare(self) -> NDArray[np.uint8]:
+            loop.call_soon_threadsafe(rendered.set)
+            asyncio.run_coroutine_threadsafe(ended(), loop).result()
+            return self.pixels
+
+    async def ended() -> None:
+        await first
+
+    loop = asyncio.get_running_loop()
+    await runner([Preparing(image.pixels)], 1)
+    await runner([image], 1)
+    assert engine.alone == [True, False, True]
+    runner.close()
+
+
+async def test_what_was_formed_ahead_is_not_run_once_nobody_waits_for_it() -> None:
+    engine = RedEngine()
+    engine.free.clear()
+    runner = Runner(engine, 1, P99, cores=[min(os.sched_getaffinity(0))])
+    tally = Tally()
+    batcher: Batcher[Work, Inferred] = Batcher(runner, buckets=(1,), tally=tally)
+    (image,) = noise(1)
+
+    class Late(Prepared):
+        def prepare(self) -> NDArray[np.uint8]:
+            raise DeadlineExceeded("The deadline passed in the queue.")
+
+    first = asyncio.create_task(batcher.submit(image))
+    await asyncio.to_thread(engine.entered.acquire)
+    ahead = asyncio.create_task(batcher.submit(Late(image.pixels)))
+    await asyncio.sleep(0)
+    assert batcher.depth == 0  # its batch is formed
+    engine.free.set()
+    await first
+    with pytest.raises(DeadlineExceeded):
+        await ahead
+    assert engine.sizes == [1]
+    assert batcher.runs == 1
+    assert tally.dropped == {"expired": 1}
+    runner.close()
 
 
 async def test_a_lone_run_that_another_batch_has_joined_is_not_taken_for_late() -> None:

@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from app.imaging import ImageError
 from app.inference.throughput import Throughput
 from tests.inference.clock import run
 
@@ -38,6 +39,17 @@ def test_seed_is_believed_until_there_is_more_to_go_by() -> None:
     assert throughput.rate == 50
     clock.now += 1000
     assert throughput.rate == 50
+
+
+@pytest.mark.parametrize(("fault", "rate"), [(ImageError("no image"), 50.0), (OSError(), 0.0)])
+def test_what_is_no_image_is_answered_too(fault: Exception, rate: float) -> None:
+    throughput, clock = make(seed=50)
+    with throughput.work():
+        for _ in range(3000):
+            with suppress(ImageError, OSError), throughput.work():
+                clock.now += 1 / 50
+                raise fault
+    assert throughput.rate == pytest.approx((10 * rate + 0.5 * 50) / 10.5, rel=0.02)
 
 
 def test_rate_is_of_a_few_milliseconds_ago() -> None:

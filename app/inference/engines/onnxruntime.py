@@ -29,8 +29,8 @@ class OnnxRuntimeEngine:
     the thread that calls it, since dividing the work of a small network costs a third of the
     throughput. That takes two sessions: a session's number of threads is fixed.
 
-    Where the process has its cores to itself, the threads that help are kept off the first one, and
-    whoever runs there is helped. Woken on the core of the thread that waits for them, they would
+    Where the process has its cores to itself, the threads that help are kept off the first one,
+    which is for whoever runs alone. Woken on the core of the thread that waits for them, they would
     make a run longer instead of shorter.
 
     Args:
@@ -51,7 +51,6 @@ class OnnxRuntimeEngine:
         model = bundle.read(ONNX_MODEL)
         self.threads = threads
         placed = len(cores) == threads
-        self._first = cores[0] if placed else None
         self._beside = _open_session(bundle, model, 1)
         self._session = self._beside
         if threads > 1:
@@ -64,7 +63,7 @@ class OnnxRuntimeEngine:
 
     def infer(self, images: NDArray[np.uint8], *, alone: bool = True) -> NDArray[np.float32]:
         """Run one batch; see `Engine.infer`."""
-        session = self._session if alone and self._is_helped() else self._beside
+        session = self._session if alone else self._beside
         try:
             (probability,) = session.run(["probability"], {"image": images})
         except MemoryError as error:
@@ -79,9 +78,6 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Free the sessions."""
         del self._session, self._beside
-
-    def _is_helped(self) -> bool:
-        return self._first is None or self._first in os.sched_getaffinity(0)
 
 
 def _open_session(

@@ -23,7 +23,6 @@ from app.inference import (
     load_bundle,
 )
 from app.inference.engines.onnxruntime import OnnxRuntimeEngine
-from app.inference.threads import stay_on
 from tests.bundles import tiny_onnx, tiny_probability, write_tiny_bundle
 
 
@@ -102,24 +101,6 @@ def test_threads_that_help_stay_off_the_first_core(tiny: Bundle) -> None:
     assert all(cores == set(ours[1:]) for cores in started.values())
     assert sorted(os.sched_getaffinity(0)) == ours  # of who has made it
     np.testing.assert_allclose(engine.infer(noise(1)), tiny_probability(noise(1)), atol=1e-6)
-
-
-@needs_two_cores
-@pytest.mark.parametrize("first", [True, False])
-def test_only_who_runs_on_the_first_core_is_helped(tiny: Bundle, first: bool) -> None:
-    ours = sorted(os.sched_getaffinity(0))
-    engine = OnnxRuntimeEngine(tiny, len(ours), ours)
-    for kind in ("_session", "_beside"):
-        if (kind == "_session") is not first:
-            setattr(engine, kind, Failing(AssertionError(f"{kind} was asked")))
-
-    def work() -> Any:
-        stay_on(ours[:1] if first else ours[1:])
-        return engine.infer(noise(1))
-
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(work).result()
-    np.testing.assert_allclose(answer, tiny_probability(noise(1)), atol=1e-6)
 
 
 def test_batch_of_another_size_is_an_error_that_the_engine_survives(tiny: Bundle) -> None:
