@@ -72,7 +72,7 @@ class Connection(HttpToolsProtocol):
         self._phase = Phase.SILENT
         self._deadline = Deadline(self.loop)
         self._answering: RequestResponseCycle | None = None
-        self._held: Any = None
+        self._held: tuple[RequestResponseCycle, Any] | None = None
         self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -131,9 +131,11 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The caller has caught up."""
         super().resume_writing()
-        if self._held is not None and self._answering is not None:
-            app, self._held = self._held, None
-            super()._start_asgi_task(self._answering, app)
+        if self._held is not None and not self.transport.is_closing():
+            held, self._held = self._held, None
+            super()._start_asgi_task(*held)
+            if self._phase is Phase.BODY:
+                self._await_body()
         if self._phase in (Phase.ANSWERING, Phase.LAST):
             self._enter_without_limit(self._phase)
 
@@ -158,9 +160,21 @@ class Connection(HttpToolsProtocol):
         self._answering = cycle
         if self.flow.write_paused:
             # Its answer would wait in memory behind the one that is not read, and count nowhere.
-            self._held = app
+            self._held = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _await_body(self) -> None:
+        if self._held is None:
+            self._enter(Phase.BODY, self._limits.body_s, self._body_late)
+        else:  # nobody reads it before the caller has read
+            self._enter(Phase.BODY, self._limits.silent_s, self._hang_up)
+
+    def _body_late(self) -> None:
+        if self.flow.read_paused and not self.flow.write_paused:  # for a handler that is busy
+            self._await_body()
+        else:
+            self._hang_up()
 
     def _remember_unsent(self) -> None:
         if self.unsent:

@@ -109,7 +109,7 @@ class Protocol(Connection):
             return
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
-        self._enter(Phase.BODY, self._limits.body_s, self._body_late)
+        self._await_body()
         if self.config.last_answers or self._is_crowded:
             self.cycle.keep_alive = False
 
@@ -187,12 +187,6 @@ class Protocol(Connection):
     @property
     def _is_crowded(self) -> bool:
         return max(self._at_once, len(self.pipeline)) > _PIPELINED
-
-    def _body_late(self) -> None:
-        if self.flow.read_paused and not self.flow.write_paused:  # for a handler that is busy
-            self._enter(Phase.BODY, self._limits.body_s, self._body_late)
-        else:
-            self._hang_up()
 
     def _feed(self, data: memoryview) -> None:
         while True:

@@ -144,6 +144,11 @@ class Manifest(_Record):
     metrics: dict[str, dict[str, float]] = {}
     parity: tuple[Parity, ...] = ()
 
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the model; figures that are recorded in the manifest do not change it."""
+        return self.files.get(ONNX_MODEL) or self.files[SAVED_MODEL]
+
     def parity_on(self, device: Device) -> Parity | None:
         """Return the parity that was measured on `device`, or None."""
         return next((parity for parity in self.parity if parity.device == device), None)

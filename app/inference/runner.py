@@ -161,7 +161,8 @@ class Runner:
             maps = self._engine.infer(batch, alone=helped)
             seconds = time.perf_counter() - began
             run.stop()
-        if helped and self._begun == begun:  # no batch of ours has come, which takes a core, too
+        # One that another batch of ours has joined took longer because it had no second core.
+        if helped and bucket == 1 and self._begun == begun:
             self._help.note(seconds)
         check_probability(maps, batch.shape[:3])
         # A map of its own for each: a slow client must not keep the whole batch in memory.

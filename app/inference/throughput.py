@@ -37,7 +37,7 @@ class Throughput:
         self._seed = seed
         self._saturation = saturation
         self._clock = clock
-        self._noted = clock()
+        self._noted = self._ended = clock()
         self._at_work = 0
         self._answers = self._seconds = 0.0
 
@@ -52,23 +52,29 @@ class Throughput:
     def work(self) -> Iterator[None]:
         """Mark the time in which a request is worked on.
 
-        It is answered when the block ends without an exception, or with the image's own fault:
-        that is an answer, too.
+        It is answered when the block ends without an exception. What is no image is refused, often
+        within a moment: it counts as what would have been answered meanwhile, one at most, so that
+        such requests neither raise the estimate nor lower it.
         """
         self._note()
         self._at_work += 1
-        answered = False
         try:
             yield
-            answered = True
         except ImageError:
-            answered = True
+            self._end(min(1.0, (self._clock() - self._ended) * self.rate))
             raise
-        finally:
-            self._note()
-            if answered and self._busy:
-                self._answers += 1
-            self._at_work -= 1
+        except BaseException:
+            self._end(0.0)
+            raise
+        else:
+            self._end(1.0)
+
+    def _end(self, answers: float) -> None:
+        self._note()
+        if self._busy:
+            self._answers += answers
+        self._ended = self._noted
+        self._at_work -= 1
 
     @property
     def _busy(self) -> bool:

@@ -1162,6 +1162,67 @@ def test_no_answer_is_made_behind_one_that_is_not_read(
 
 
 @LOOPS
+def test_the_time_for_a_body_begins_once_the_answer_before_it_is_read(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    body_s = 0.2
+
+    async def play() -> None:
+        async with listening(body_s=body_s) as server:
+            reader, writer = await server.connect()
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
+            (connection,) = server.connections
+            await until(lambda: connection.cycle.response_complete)
+            writer.write(POST[:-1])
+            await until(lambda: not connection.cycle.response_complete)
+            await asyncio.sleep(2 * body_s)  # as slow as a reader may be
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+            while connection.flow.write_paused:
+                await reader.read(1_000_000)
+            writer.write(POST[-1:])
+            end = b""
+            while not end.endswith(b"\r\n\r\n5"):
+                piece = await reader.read(1_000_000)
+                assert piece
+                end = end[-100:] + piece
+            # The body of the next one has its own limit again.
+            writer.write(POST[:-1])
+            assert not await reader.read()
+            writer.close()
+
+    run(play(), loop)
+
+
+@LOOPS
+def test_nothing_is_begun_behind_an_unread_answer_for_who_has_closed_his_side(
+    listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def play() -> None:
+        async with listening() as server:
+            reader, writer = await server.connect()
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
+            (connection,) = server.connections
+            await until(lambda: connection.cycle.response_complete)
+            writer.write(POST)
+            await until(lambda: not connection.cycle.response_complete)
+            writer.write_eof()
+            await until(connection.transport.is_closing)
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+            while await reader.read(1_000_000):
+                pass
+            await until(lambda: connection not in connection.connections)
+            assert not connection.tasks
+            assert not server.bodies
+            writer.close()
+
+    run(play(), loop)
+
+
+@LOOPS
 def test_who_leaves_unread_answers_takes_his_next_request_with_him(
     listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:

@@ -121,14 +121,19 @@ async def test_a_lone_run_that_was_late_with_help_is_followed_by_some_without() 
         await runner(noise(1), 1)
     assert engine.alone == [True, False, False]
     runner.close()
+    several = Runner(engine, 1, P99, unhelped=1e-9)  # which is the time of one image
+    for _ in range(2):
+        await several(noise(2), 2)
+    assert engine.alone[3:] == [True, True]
+    several.close()
     patient = Runner(engine, 1, P99, unhelped=1e9)
     for _ in range(2):
         await patient(noise(1), 1)
-    assert engine.alone[3:] == [True, True]
+    assert engine.alone[5:] == [True, True]
     patient.close()
     useless = Runner(engine, 1, P99, lone=0.003, unhelped=0.002)
     await useless(noise(1), 1)
-    assert not engine.alone[5]
+    assert not engine.alone[7]
     useless.close()
 
 

@@ -41,15 +41,38 @@ def test_seed_is_believed_until_there_is_more_to_go_by() -> None:
     assert throughput.rate == 50
 
 
-@pytest.mark.parametrize(("fault", "rate"), [(ImageError("no image"), 50.0), (OSError(), 0.0)])
-def test_what_is_no_image_is_answered_too(fault: Exception, rate: float) -> None:
-    throughput, clock = make(seed=50)
+def refuse(
+    throughput: Throughput, clock: Clock, fault: Exception, *, rate: float, seconds: float
+) -> None:
+    """Two requests are always at work, and one fails every `1 / rate` seconds."""
     with throughput.work():
-        for _ in range(3000):
-            with suppress(ImageError, OSError), throughput.work():
-                clock.now += 1 / 50
+        for _ in range(round(rate * seconds)):
+            with suppress(type(fault)), throughput.work():
+                clock.now += 1 / rate
                 raise fault
-    assert throughput.rate == pytest.approx((10 * rate + 0.5 * 50) / 10.5, rel=0.02)
+
+
+@pytest.mark.parametrize(("refused", "expected"), [(10.0, 10.0), (50.0, 50.0), (5000.0, 50.0)])
+def test_what_is_no_image_changes_nothing_unless_it_is_slow(
+    refused: float, expected: float
+) -> None:
+    throughput, clock = make(seed=50)
+    refuse(throughput, clock, ImageError("no image"), rate=refused, seconds=60)
+    assert throughput.rate == pytest.approx((10 * expected + 0.5 * 50) / 10.5, rel=0.05)
+
+
+def test_images_among_what_is_none_are_measured() -> None:
+    throughput, clock = make(seed=50)
+    for _ in range(6000):
+        refuse(throughput, clock, ImageError("no image"), rate=1000, seconds=0.001)
+        serve(throughput, clock, rate=100, seconds=0.01)
+    assert throughput.rate == pytest.approx(1.1 / 0.011, rel=0.05)
+
+
+def test_what_fails_is_no_answer() -> None:
+    throughput, clock = make(seed=50)
+    refuse(throughput, clock, OSError(), rate=50, seconds=60)
+    assert throughput.rate == pytest.approx(0.5 * 50 / 10.5, rel=0.02)
 
 
 def test_rate_is_of_a_few_milliseconds_ago() -> None:
