@@ -176,6 +176,8 @@ CMD ["--help"]
 HEALTHCHECK NONE
 ARG VERSION=""
 ARG REVISION=""
+# A run says which code has made it; there is no history in here to ask.
+ENV POLYPSEG_COMMIT="$REVISION"
 LABEL org.opencontainers.image.title="polypseg, with training" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="$VERSION" \

@@ -155,7 +155,9 @@ def taken_over(bundle: Bundle, run: Run) -> OperatingPoint:
     architecture = manifest.training.settings.get("architecture")
     if architecture != run.manifest.recipe.architecture:
         raise RunError(f"{bundle.path} is of {architecture}, and {run.path} of another network.")
-    if not set(manifest.training.validation_frames) <= set(run.manifest.train_frames):
+    # A bundle that took its point over trained on the frames that this was fitted on.
+    fitted = manifest.training.validation_frames or manifest.training.train_frames
+    if not set(fitted) <= set(run.manifest.train_frames):
         raise RunError(f"{bundle.path} was fitted on frames that {run.path} did not train on.")
     return OperatingPoint(manifest.temperature, manifest.threshold, manifest.min_area)
 

@@ -40,6 +40,7 @@ class RunManifest:
         validation_frames: Keys of the validation frames.
         encoder_weights: SHA-256 of the weights file, `"imagenet"` or `None`.
         start: SHA-256 of the bundle whose weights the run started from, or `None`.
+        start_weights: SHA-256 of its model; figures that are recorded later do not change it.
         commit: Of the repository; `-dirty` is appended when code that trains differs from it.
         packages: Versions.
         machine: Processor, operating system, Python and devices.
@@ -58,6 +59,7 @@ class RunManifest:
     encoder_weights: str | None
     commit: str
     start: str | None = None
+    start_weights: str | None = None
     packages: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     started: str = ""
@@ -66,7 +68,7 @@ class RunManifest:
 
     def identity(self) -> dict[str, Any]:
         """Return the part that must not change between a run and its resumption."""
-        names = ("seed", "split", "split_hash", "data_hash", "encoder_weights", "start")
+        names = ("seed", "split", "split_hash", "data_hash", "encoder_weights", "start_weights")
         return {"recipe": self.recipe} | {name: getattr(self, name) for name in names}
 
 
@@ -174,6 +176,7 @@ def describe(
         encoder_weights=weights,
         commit=_commit(),
         start=start.sha256 if start else None,
+        start_weights=start.manifest.weights_sha256 if start else None,
     )
 
 

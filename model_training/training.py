@@ -81,6 +81,7 @@ def train(
             history = restore_checkpoint(run.checkpoint, model, optimizer, callbacks)["history"]
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise RunError(f"{run.checkpoint} cannot be gone on from: {error}") from error
+        run.write_history(history)  # the kill may have come between the two
 
     augment = as_map(AUGMENTATIONS[recipe.augmentation]) if recipe.augmentation else None
     train_step, test_step = compile_steps(model, optimizer, LOSSES[recipe.loss], replicas)

@@ -11,8 +11,8 @@ from model_training.augmentation.pixels import Pixels
 _TRIES = 8
 # Of the square root of a polyp's area, around it: its edge, and the mucosa that it rises from.
 _MARGIN = 0.2
-# What is darker is no mucosa, but a border or the depth of the bowel.
-_DARK = 24
+# What has less red is no mucosa, but a border, a green inset or the depth of the bowel.
+_LEAST_RED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Graft:
             left = int(rng.integers(mask.shape[1] - columns + 1))
             place = slice(top, top + rows), slice(left, left + columns)
             taken = np.any(mask[place] & (near > 0))  # a polyp upon another would be one polyp
-            if not taken and not _is_dark(image[place], near):
+            if not taken and _is_mucosa(image[place], near):
                 image, mask = np.array(image), np.array(mask)
                 image[place] = _blend(polyp, image[place], near)
                 mask[place] |= shape
@@ -100,7 +100,7 @@ def _cut(image: Pixels, mask: Pixels) -> tuple[Pixels, Pixels, Pixels] | None:
     if x < 1 or y < 1 or x + columns >= width or y + rows >= height:
         return None  # there is none, or it may go on beyond the edge
     window = slice(y - 1, y + rows + 1), slice(x - 1, x + columns + 1)
-    if _is_dark(image[window], near[window]):
+    if not _is_mucosa(image[window], near[window]):
         return None
     return image[window], mask[window], near[window]
 
@@ -112,8 +112,8 @@ def _surroundings(shape: Pixels) -> Pixels:
     return np.asarray(cv2.dilate(shape, disc) * np.uint8(255), np.uint8)
 
 
-def _is_dark(image: Pixels, where: Pixels) -> bool:
-    return bool(np.any((image.max(axis=2) < _DARK) & (where > 0)))
+def _is_mucosa(image: Pixels, where: Pixels) -> bool:
+    return bool(np.all(image[..., 0][where > 0] >= _LEAST_RED))
 
 
 def _blend(source: Pixels, target: Pixels, where: Pixels) -> Pixels:

@@ -1,4 +1,4 @@
-"""Kvasir-SEG: 1000 frames, 332x352 to 1920x1072.
+"""Kvasir-SEG: 1000 frames, 332x487 to 1920x1072.
 
 Reference: Jha et al., "Kvasir-SEG: A Segmented Polyp Dataset", MultiMedia Modeling 2020.
 """

@@ -33,14 +33,14 @@ def find_layout(root: Path, layouts: Iterable[tuple[str, ...]]) -> tuple[Path, .
 
 
 def list_images(folder: Path) -> tuple[dict[str, Path], list[Fault]]:
-    """List the image files of a folder by name, sorted as strings.
+    """List the image files of a folder by name without suffix, sorted as strings.
 
     Returns:
         The files by name without suffix, and a fault for each name that occurs twice.
     """
     files: dict[str, Path] = {}
     faults = []
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+    for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.name)):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
             continue
         first = files.setdefault(path.stem, path)

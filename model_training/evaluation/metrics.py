@@ -5,7 +5,6 @@ are 1: nothing was there and nothing was marked. Where exactly one of them is em
 0: a polyp that was missed earns no precision, and a mask on healthy mucosa earns no recall.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,16 +83,6 @@ def confusion(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> Confus
         false_positive=int(np.count_nonzero(marked)) - overlap,
         false_negative=int(np.count_nonzero(polyp)) - overlap,
     )
-
-
-def pool(confusions: Iterable[Confusion]) -> Confusion:
-    """Sum pixels over images, so that a large polyp counts for more than a small one."""
-    true_positive = false_positive = false_negative = 0
-    for one in confusions:
-        true_positive += one.true_positive
-        false_positive += one.false_positive
-        false_negative += one.false_negative
-    return Confusion(true_positive, false_positive, false_negative)
 
 
 def mean_absolute_error(probability: NDArray[np.float32], truth: NDArray[np.uint8]) -> float:

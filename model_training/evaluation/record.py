@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from app.inference.bundle import ONNX_MODEL, SAVED_MODEL
 from model_training.card import MODEL_TIME, OPERATING_POINT, VALIDATION
 from model_training.evaluation.intervals import Interval
 from model_training.evaluation.predictions import from_lines, to_lines
@@ -163,7 +162,7 @@ def keep(folder: Path, evaluation: Evaluation) -> Kept:
     }
     record = Record(
         bundle=f"{manifest.name}/{manifest.version}",
-        weights_sha256=manifest.files.get(ONNX_MODEL) or manifest.files[SAVED_MODEL],
+        weights_sha256=manifest.weights_sha256,
         recipe=training.recipe,
         seed=training.seed,
         split=training.split,

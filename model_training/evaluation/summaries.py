@@ -25,8 +25,6 @@ def pool(
     Everything is computed from kept records; neither data nor models are needed. For example:
 
         polypseg pool records/fold-sequence-?-42
-
-        polypseg pool records/finish-pranet-??
     """
     console = Console()
     try:

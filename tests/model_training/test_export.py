@@ -27,7 +27,7 @@ from model_training.export import WARMUP, Served, export, operating_point, taken
 from model_training.progress import TrainingProgress
 from model_training.publication import evaluated, record, staged
 from model_training.recipes import RECIPES, Recipe
-from model_training.run import Run, RunError, RunManifest
+from model_training.run import Run, RunError, RunManifest, describe
 from model_training.source import Source
 from model_training.start import StartError, bundle_weights, open_start
 from model_training.training import build, train, trained_model
@@ -274,6 +274,10 @@ def test_a_point_that_was_taken_over_is_passed_on(
         done = CliRunner().invoke(cli, [str(word) for word in [*words, "--point-of", lender]])
         assert done.exit_code == 0, done.output
         lender = tmp_path / name / "1"
+    # Not to a run that scores itself on frames which it was fitted on, perhaps.
+    fewer = replace(full.manifest, train_frames=("cvc-clinicdb/1",))
+    with pytest.raises(RunError, match="was fitted on frames that"):
+        taken_over(load_bundle(tmp_path / "further"), Run.create(tmp_path / "fewer", fewer))
     manifest = load_bundle(tmp_path / "further").manifest
     assert manifest.training.settings["operating_point"] == bundle.sha256
     assert manifest.temperature == TEMPERATURE
@@ -418,6 +422,21 @@ def test_what_chose_a_bundle_may_train_a_run_that_holds_nothing_out(bundle: Bund
     assert open_start(bundle.path, full).path == bundle.path
     with pytest.raises(StartError, match=r"would train on, such as cvc-clinicdb/2\."):
         open_start(bundle.path, replace(full, train=held_in[:1]))
+
+
+def test_figures_that_are_recorded_in_a_bundle_do_not_make_it_another_start(
+    run: Run, bundle: Bundle, tmp_path: Path
+) -> None:
+    shutil.copytree(bundle.path, tmp_path / "3")
+    source = Source("tutorial", "0" * 64, "1" * 64, (), ())
+    before, after = (
+        describe(run.manifest.recipe, source, seed=1, encoder_weights=None, start=start)
+        for start in (bundle, record(load_bundle(tmp_path), {"tutorial": {"dice": 0.5}}))
+    )
+    assert before.start != after.start
+    assert before.identity() == after.identity()
+    nowhere = describe(run.manifest.recipe, source, seed=1, encoder_weights=None)
+    assert nowhere.identity() != before.identity()
 
 
 def test_a_run_from_a_bundle_begins_with_its_weights(

@@ -220,8 +220,9 @@ def test_limits_bodies_as_the_service_does(address: str, trust: ssl.SSLContext) 
     assert problem["code"] == "body-too-large"
 
 
-def test_keeps_metrics_inside(address: str, trust: ssl.SSLContext) -> None:
-    assert ask(address, trust, b"", "/metrics", "GET")[0] == 404
+@pytest.mark.parametrize("path", ["/metrics", "/%6detrics", "/%6Detric%73", "/metrics?x=1"])
+def test_keeps_metrics_inside(address: str, trust: ssl.SSLContext, path: str) -> None:
+    assert ask(address, trust, b"", path, "GET")[0] == 404
 
 
 def test_holds_bodies_in_memory_alone(

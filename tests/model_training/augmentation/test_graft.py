@@ -110,9 +110,10 @@ def test_without_a_polyp_nothing_is_taken() -> None:
     assert not grafted(flat(100, 256, 256), EMPTY, 0, (polyp(), EMPTY)).any()
 
 
-def test_it_hides_no_polyp_and_avoids_the_dark() -> None:
+@pytest.mark.parametrize("surround", [(5, 5, 5), (10, 140, 95)], ids=["border", "inset"])
+def test_it_hides_no_polyp_and_avoids_what_is_no_mucosa(surround: tuple[int, int, int]) -> None:
     image, mask = flat(100, 256, 256), EMPTY.copy()
-    image[:, :90], mask[130:, 90:] = 5, 1
+    image[:, :90], mask[130:, 90:] = surround, 1
     made = [grafted(image, mask, seed) for seed in range(60)]
     assert 5 < sum(bool(one.any()) for one in made) < 60
     for one in made:

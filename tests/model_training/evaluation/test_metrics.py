@@ -13,7 +13,6 @@ from model_training.evaluation.metrics import (
     batch_soft_dice,
     confusion,
     mean_absolute_error,
-    pool,
     soft_overlap,
     threshold_mean_dice,
 )
@@ -63,14 +62,6 @@ def test_counts_agree_with_a_loop(prediction: Mask, truth: Mask) -> None:
 def test_empty_masks(prediction: Mask, truth: Mask, expected: float) -> None:
     found = confusion(prediction, truth)
     assert (found.dice, found.iou, found.recall, found.precision) == (expected,) * 4
-
-
-@given(st.lists(st.tuples(masks, masks), min_size=1, max_size=4))
-def test_pooled_is_one_large_image(pairs: list[tuple[Mask, Mask]]) -> None:
-    pooled = pool(confusion(prediction, truth) for prediction, truth in pairs)
-    prediction = np.concatenate([one for one, _ in pairs])
-    truth = np.concatenate([other for _, other in pairs])
-    assert pooled == confusion(prediction, truth)
 
 
 @given(maps, masks)
