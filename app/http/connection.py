@@ -14,6 +14,9 @@ phase          until                                                 when the ti
 ``CLOSING``    the caller has closed, or has had time to             closed
 =============  ====================================================  =========================
 
+A request that comes before the caller has read the answer before it is held: it is begun once that
+is read, and only then its body has its own time limit.
+
 The handler limits the time of a body too, and answers 408; the limit here is for bodies that no
 handler reads. What still arrives of a body after its answer is read and dropped: closing at once
 would make the system send a reset, which can overtake the answer.

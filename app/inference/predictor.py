@@ -220,8 +220,8 @@ class Predictor:
         """
         manifest = self.bundle.manifest
         threshold = manifest.threshold if threshold is None else threshold
-        picture = Picture(data, manifest, render, threshold, self._max_pixels)
-        picture.until = time.monotonic() + (deadline - asyncio.get_running_loop().time())
+        until = time.monotonic() + (deadline - asyncio.get_running_loop().time())
+        picture = Picture(data, manifest, render, threshold, self._max_pixels, until=until)
         with self._throughput.work():
             try:
                 if self._keeper.slot_a_core:

@@ -1134,27 +1134,42 @@ def test_answers_that_nobody_reads_are_counted_while_they_wait(
     run(play(), loop)
 
 
+async def behind_an_unread_answer(
+    server: Server, request: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, Protocol]:
+    """Send a request, and another one before anything of the answer is read."""
+    reader, writer = await server.connect()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: bool(server.connections) and server.unread.bytes > 0)
+    (connection,) = server.connections
+    await until(lambda: connection.cycle.response_complete)
+    writer.write(request)
+    await until(lambda: not connection.cycle.response_complete)
+    return reader, writer, connection
+
+
+async def read_until(reader: asyncio.StreamReader, end: bytes) -> None:
+    """Read up to some bytes behind a large answer."""
+    last = b""
+    while not last.endswith(end):
+        piece = await reader.read(1_000_000)
+        assert piece
+        last = last[-100:] + piece
+
+
 @LOOPS
 def test_no_answer_is_made_behind_one_that_is_not_read(
     listening: Listening, loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     async def play() -> None:
         async with listening() as server:
-            reader, writer = await server.connect()
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
-            (connection,) = server.connections
-            await until(lambda: connection.cycle.response_complete)
-            writer.write(POST)
-            await until(lambda: not connection.cycle.response_complete)
+            reader, writer, connection = await behind_an_unread_answer(server, POST)
             await asyncio.sleep(0.05)  # for an application that would begin
             assert not server.bodies
             assert not connection.tasks
             writer.transport.resume_reading()  # type: ignore[attr-defined]
-            end = b""
-            while not end.endswith(b"\r\n\r\n5"):
-                end = end[-100:] + await reader.read(1_000_000)
+            await read_until(reader, b"\r\n\r\n5")
             assert server.bodies == [b"12345"]
             writer.close()
 
@@ -1169,24 +1184,13 @@ def test_the_time_for_a_body_begins_once_the_answer_before_it_is_read(
 
     async def play() -> None:
         async with listening(body_s=body_s) as server:
-            reader, writer = await server.connect()
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
-            (connection,) = server.connections
-            await until(lambda: connection.cycle.response_complete)
-            writer.write(POST[:-1])
-            await until(lambda: not connection.cycle.response_complete)
+            reader, writer, connection = await behind_an_unread_answer(server, POST[:-1])
             await asyncio.sleep(2 * body_s)  # as slow as a reader may be
             writer.transport.resume_reading()  # type: ignore[attr-defined]
             while connection.flow.write_paused:
                 await reader.read(1_000_000)
             writer.write(POST[-1:])
-            end = b""
-            while not end.endswith(b"\r\n\r\n5"):
-                piece = await reader.read(1_000_000)
-                assert piece
-                end = end[-100:] + piece
+            await read_until(reader, b"\r\n\r\n5")
             # The body of the next one has its own limit again.
             writer.write(POST[:-1])
             assert not await reader.read()
@@ -1201,14 +1205,7 @@ def test_nothing_is_begun_behind_an_unread_answer_for_who_has_closed_his_side(
 ) -> None:
     async def play() -> None:
         async with listening() as server:
-            reader, writer = await server.connect()
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
-            (connection,) = server.connections
-            await until(lambda: connection.cycle.response_complete)
-            writer.write(POST)
-            await until(lambda: not connection.cycle.response_complete)
+            reader, writer, connection = await behind_an_unread_answer(server, POST)
             writer.write_eof()
             await until(connection.transport.is_closing)
             writer.transport.resume_reading()  # type: ignore[attr-defined]
@@ -1228,12 +1225,7 @@ def test_who_leaves_unread_answers_takes_his_next_request_with_him(
 ) -> None:
     async def play() -> None:
         async with listening() as server:
-            writer = await deaf_caller(server)
-            writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-            await until(lambda: bool(server.connections) and server.unread.bytes > 0)
-            writer.write(POST)
-            (connection,) = server.connections
-            await until(lambda: not connection.cycle.response_complete)
+            _, writer, connection = await behind_an_unread_answer(server, POST)
             writer.transport.abort()
             await until(lambda: connection not in connection.connections)
             await asyncio.sleep(0)

@@ -76,6 +76,13 @@ def test_a_killed_run_ends_with_the_same_weights_as_one_that_never_stopped(tmp_p
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one, other)
 
+    # Nor does a kill between the last checkpoint and its row of the history lose the row.
+    rows = (killed / "history.csv").read_text().splitlines(keepends=True)
+    (killed / "history.csv").write_text("".join(rows[:-1]))
+    with _start(killed) as process:
+        _finish(process)
+    assert _history(killed) == _history(whole)
+
 
 def test_a_run_ends_with_averaged_weights_and_statistics_of_shuffled_batches(
     tmp_path: Path,

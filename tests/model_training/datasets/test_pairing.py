@@ -31,6 +31,12 @@ def test_a_missing_image_is_a_fault_of_the_mask(root: Path) -> None:
     assert faults(root) == {"masks/bad.png": "There is no image of that name in images/."}
 
 
+def test_frames_are_sorted_by_name_without_suffix(tmp_path: Path) -> None:
+    # As strings with their suffixes, `1-b.png` would come first.
+    write_pairs(tmp_path, ["1-b", "1", "0"])
+    assert [frame.name for frame in read_kvasir(tmp_path).frames] == ["0", "1", "1-b"]
+
+
 def test_a_name_that_occurs_twice_is_a_fault(root: Path) -> None:
     save(root / "images/good.jpg", picture(5)[0])
     (root / "images/bad.png").unlink()
