@@ -168,13 +168,15 @@ def _renderer(
 
 
 def _respond(prediction: inferred.Prediction, body: bytes, chosen: Format) -> Response:
-    response = Response(body, media_type=chosen.media_type)
-    if chosen is not Format.JSON:
-        found = prediction.segmentation
-        response.headers["X-Polyp-Detected"] = str(found.area_px > 0).lower()
-        response.headers["X-Mask-Area"] = str(found.area_px)
-        response.headers["X-Threshold"] = _decimal(found.threshold)
-    return response
+    if chosen is Format.JSON:
+        return Response(body, media_type=chosen.media_type)
+    found = prediction.segmentation
+    headers = {
+        "X-Polyp-Detected": str(found.area_px > 0).lower(),
+        "X-Mask-Area": str(found.area_px),
+        "X-Threshold": _decimal(found.threshold),
+    }
+    return Response(body, headers=headers, media_type=chosen.media_type)
 
 
 @lru_cache(maxsize=64)

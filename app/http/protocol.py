@@ -109,6 +109,8 @@ class Protocol(Connection):
             return
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
+        # To nothing, the first piece is added without being copied; and most bodies are one piece.
+        self.cycle.body = b""  # type: ignore[assignment]
         self._await_body()
         if self.config.last_answers or self._is_crowded:
             self.cycle.keep_alive = False

@@ -19,7 +19,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object a line.
 
     The keys are ``time`` (UTC, ISO 8601), ``level``, ``logger``, ``event``, then whatever the
-    caller passed as ``extra={"fields": {...}}``, then ``error`` where there is an exception.
+    caller passed as ``extra={"fields": {...}}``, or as what returns them, then ``error`` where there is an exception.
 
     An exception is written as its class and its stack. Its message is left out, since libraries
     quote their input there, and that input may be an image of a patient.
@@ -36,7 +36,8 @@ class JsonFormatter(logging.Formatter):
         if _root(record) != _OURS:
             # asyncio's next lines show objects, and exceptions with their messages.
             line["event"], *_ = line["event"].splitlines()
-        line |= getattr(record, "fields", {})
+        fields = getattr(record, "fields", {})
+        line |= fields() if callable(fields) else fields
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = [_describe(error) for error in causes(record.exc_info[1])]
         return _ENCODER.encode(line)

@@ -21,7 +21,7 @@ def log_request(record: Record) -> None:
     """Write the request's log line; what probes and scrapes ask all day is for debugging."""
     routine = record.route is not None and record.route.startswith(_ROUTINE)
     level = logging.DEBUG if routine else logging.INFO
-    _log.log(level, "request", extra={"fields": record.fields()})
+    _log.log(level, "request", extra={"fields": record.fields})
 
 
 class Telemetry:
