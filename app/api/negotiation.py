@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from app.api.problems import NotAcceptable
@@ -42,6 +43,7 @@ class _Range(NamedTuple):
         return 0 if (self.kind, self.subtype) == ("*", "*") else -1
 
 
+@lru_cache(maxsize=64)
 def negotiate(accept: str | None) -> Format:
     """Choose the answer that an ``Accept`` header asks for.
 

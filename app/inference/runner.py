@@ -1,5 +1,6 @@
 """The runner: makes a blocking engine awaitable, one batch prepared while others run."""
 
+import contextlib
 import math
 import os
 import threading
@@ -95,7 +96,8 @@ class Runner:
         self._help = Help(lone, unhelped)
         self._allowed = {bucket: allowed_seconds(p99) for bucket, p99 in warm_p99.items()}
         self._cores = cores
-        self._slots = threading.Semaphore(slots)
+        # Where a slot is a thread, no thread has to wait for one.
+        self._slots = contextlib.nullcontext() if cores else threading.Semaphore(slots)
         self._batches = 0
         self._begun = 0
         self._threads = Threads(slots if cores else slots + 1, "engine", cores)

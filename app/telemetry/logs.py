@@ -19,7 +19,9 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object a line.
 
     The keys are ``time`` (UTC, ISO 8601), ``level``, ``logger``, ``event``, then whatever the
-    caller passed as ``extra={"fields": {...}}``, or as what returns them, then ``error`` where there is an exception.
+    caller passed as ``extra={"fields": {...}}``, then ``error`` where there is an exception. Fields
+    that do not change any more may be passed as a function that returns them: it is called where
+    the line is written.
 
     An exception is written as its class and its stack. Its message is left out, since libraries
     quote their input there, and that input may be an image of a patient.

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,6 +47,15 @@ def test_a_line_holds_the_fields_of_the_caller(stream: io.StringIO) -> None:
     moment = datetime.fromisoformat(line.pop("time"))
     assert moment.utcoffset() is not None
     assert line == {"level": "info", "logger": "polypseg.test", "event": "hello you", "port": 8000}
+
+
+def test_fields_may_be_put_together_where_the_line_is_written(stream: io.StringIO) -> None:
+    def fields() -> dict[str, object]:
+        return {"thread": threading.current_thread().name}
+
+    logging.getLogger("polypseg.test").info("hello", extra={"fields": fields})
+    (line,) = lines(stream)
+    assert line["thread"] == "log"
 
 
 def test_lines_under_the_level_are_left_out(stream: io.StringIO) -> None:

@@ -1,5 +1,7 @@
 """Each application has metrics of its own, and they agree with Prometheus' own client."""
 
+import asyncio
+import gc
 from collections import Counter
 from pathlib import Path
 
@@ -25,9 +27,13 @@ def bundle_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+async def _metrics(bundle_root: Path) -> Metrics:
+    return Metrics(Predictor(load_bundle(bundle_root)))
+
+
 @pytest.fixture
 async def metrics(bundle_root: Path) -> Metrics:
-    return Metrics(Predictor(load_bundle(bundle_root)))
+    return await _metrics(bundle_root)
 
 
 def samples(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
@@ -65,6 +71,22 @@ async def test_only_predictions_that_were_answered_are_timed(metrics: Metrics) -
     assert samples(metrics, "polypseg_stage_seconds_count") == {
         (stage,): 0 for stage in ("decode", "queue", "infer", "encode")
     }
+
+
+@given(calls=st.lists(st.integers(0, 250), max_size=4))
+def test_whoever_asks_sees_every_request_that_is_over(bundle_root: Path, calls: list[int]) -> None:
+    metrics = asyncio.run(_metrics(bundle_root))
+    for asked, count in enumerate(calls, start=1):
+        for _ in range(count):
+            metrics.observe(Record("id", "GET", route="/health", status=200))
+        assert sum(samples(metrics, REQUESTS).values()) == sum(calls[:asked])
+
+
+async def test_requests_are_not_kept_until_somebody_asks(metrics: Metrics) -> None:
+    for _ in range(1000):
+        metrics.observe(Record("kept", "GET", route="/health", status=200))
+    kept = [one for one in gc.get_objects() if isinstance(one, Record) and one.request_id == "kept"]
+    assert len(kept) <= 100
 
 
 async def test_stages_are_timed_as_far_as_they_were_reached(metrics: Metrics) -> None:

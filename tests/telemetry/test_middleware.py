@@ -94,7 +94,7 @@ def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
         log_request(Record("id", "GET", status=200))
     (line,) = caplog.records
     assert line.getMessage() == "request"
-    assert line.fields["request_id"] == "id"  # type: ignore[attr-defined]
+    assert line.fields()["request_id"] == "id"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
