@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ _SAMPLES: Final = 96
 _GRID: Final = 8
 """A field begins and ends on multiples of this, or with the frame: so it can be halved thrice, and
 cut out of a picture that was decoded at an eighth of its size."""
+
+_Sample = TypeVar("_Sample", np.uint8, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,20 @@ class Field:
             left : left + self.width // shrink,
         ]
 
-    def place(self, part: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    def place(self, part: NDArray[_Sample], height: int, width: int) -> NDArray[_Sample]:
         """Put what is known of this part into a frame that is 0 elsewhere.
 
         Args:
-            part: float32 `[self.height, self.width]`.
+            part: A map or a mask, `[self.height, self.width]`.
             height: Of the frame.
             width: Of the frame.
 
         Returns:
-            float32 `[height, width]`; `part` itself if it has that size.
+            `[height, width]` of the same type; `part` itself if it has that size.
         """
         if part.shape == (height, width):
             return part
-        whole = np.zeros((height, width), np.float32)
+        whole = np.zeros((height, width), part.dtype)
         whole[self.top : self.top + self.height, self.left : self.left + self.width] = part
         return whole
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from app.imaging.field import Field
 
 MAX_REGIONS: Final = 100
 """Regions that are listed; smaller ones stay in the mask."""
@@ -45,6 +47,21 @@ class Segmentation:
     area_px: int
     score: float
     threshold: float
+
+    def within(self, field: Field, height: int, width: int) -> Segmentation:
+        """Return what was found in a part of a frame as found in the frame.
+
+        Args:
+            field: The part.
+            height: Of the frame.
+            width: Of the frame.
+        """
+        regions = tuple(
+            replace(region, bbox=(x + field.left, y + field.top, w, h))
+            for region in self.regions
+            for x, y, w, h in [region.bbox]
+        )
+        return replace(self, mask=field.place(self.mask, height, width), regions=regions)
 
 
 def segment(

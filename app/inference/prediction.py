@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging import Field, Header, Image, Segmentation, decode, segment
+from app.imaging import Field, Header, Image, Segmentation, decode, segment, upsample
 from app.inference.pipeline import at_source
 
 
@@ -48,4 +48,8 @@ class Prediction:
     @cached_property
     def segmentation(self) -> Segmentation:
         """The mask and its regions, at source size."""
-        return segment(self.probability, self.threshold, min_area=self.min_area)
+        view = self.view
+        # Outside the view nothing can be found: only the mask, a quarter of the bytes, goes there.
+        part = upsample(self.small, view.height, view.width)
+        found = segment(part, self.threshold, min_area=self.min_area)
+        return found.within(view, self.header.height, self.header.width)

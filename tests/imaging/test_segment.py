@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.imaging import Region, segment
+from app.imaging import Field, Region, segment
 from app.imaging.segment import MAX_REGIONS
 
 Pixels = list[tuple[int, int]]
@@ -71,6 +71,21 @@ def test_agrees_with_a_flood_fill(
     in_mask = probability[mask != 0] if kept else probability
     assert result.score == in_mask.max()
     assert result.threshold == threshold
+
+
+@given(data=st.data(), part=maps(), threshold=st.sampled_from([0.05, 0.5, 0.95, 0.999]))
+def test_found_in_a_part_as_in_a_frame_that_is_black_around_it(
+    data: st.DataObject, part: NDArray[np.float32], threshold: float
+) -> None:
+    (height, width), edge = part.shape, st.integers(0, 5)
+    top, bottom, left, right = (data.draw(edge) for _ in range(4))
+    field = Field(top, left, height, width)
+    whole = np.pad(part, ((top, bottom), (left, right)))
+    found = segment(part, threshold, min_area=2).within(field, *whole.shape)
+    expected = segment(whole, threshold, min_area=2)
+    np.testing.assert_array_equal(found.mask, expected.mask)
+    assert found.regions == expected.regions
+    assert (found.area_px, found.score) == (expected.area_px, expected.score)
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.123456789])
