@@ -17,6 +17,8 @@ from zlib_ng import zlib_ng
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _GREY: Final = 0
 _RGB: Final = 2
+# Filtered and compressed at a time: what a core's own cache holds beside the compressor's tables.
+_BAND_BYTES: Final = 256 * 1024
 
 
 class Filter(IntEnum):
@@ -42,22 +44,32 @@ def write_png(picture: NDArray[np.uint8], kind: Filter) -> bytes:
         A PNG of 8 bits a sample.
     """
     height, width = picture.shape[:2]
-    samples = picture.reshape(height, -1)
-    rows = np.empty((height, 1 + samples.shape[1]), np.uint8)
-    rows[:, 0] = kind
-    if kind is Filter.UP:
-        rows[0, 1:] = samples[0]
-        np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])  # modulo 256, as it should be
-    else:
-        rows[:, 1:] = samples
     # Runs alone: they are most of what there is to find, in a mask and in differences.
     deflate = zlib_ng.compressobj(1, zlib_ng.DEFLATED, 15, 8, zlib_ng.Z_RLE)
-    data = (deflate.compress(rows), deflate.flush())
-    del rows
+    data = [deflate.compress(rows) for rows in _filtered(picture.reshape(height, -1), kind)]
     colour = _GREY if picture.ndim == 2 else _RGB
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", *data), _chunk(b"IEND"))
+    chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", *data, deflate.flush()), _chunk(b"IEND"))
     return b"".join((_SIGNATURE, *chain.from_iterable(chunks)))
+
+
+def _filtered(samples: NDArray[np.uint8], kind: Filter) -> Iterator[NDArray[np.uint8]]:
+    """Yield some rows at a time, in memory that is used again, each with the filter before it."""
+    height, width = samples.shape
+    count = max(1, _BAND_BYTES // (1 + width))
+    rows = np.empty((min(height, count), 1 + width), np.uint8)
+    rows[:, 0] = kind
+    for top in range(0, height, count):
+        band = samples[top : top + count]
+        rows = rows[: len(band)]
+        if kind is Filter.NONE:
+            rows[:, 1:] = band
+        elif top == 0:  # nothing is above the first row
+            rows[0, 1:] = band[0]
+            np.subtract(band[1:], band[:-1], out=rows[1:, 1:])  # modulo 256, as it should be
+        else:
+            np.subtract(band, samples[top - 1 : top - 1 + len(band)], out=rows[:, 1:])
+        yield rows
 
 
 def _chunk(kind: bytes, *data: bytes) -> Iterator[bytes]:
