@@ -222,7 +222,8 @@ class _Raw:
         self._chunks: list[bytes] = []
 
     def feed(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+        if chunk:  # a single one is not copied when all are joined
+            self._chunks.append(chunk)
 
     def image(self) -> bytes:
         return b"".join(self._chunks)

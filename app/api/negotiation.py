@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from app.api.problems import NotAcceptable
@@ -43,7 +42,6 @@ class _Range(NamedTuple):
         return 0 if (self.kind, self.subtype) == ("*", "*") else -1
 
 
-@lru_cache(maxsize=64)
 def negotiate(accept: str | None) -> Format:
     """Choose the answer that an ``Accept`` header asks for.
 
@@ -53,8 +51,10 @@ def negotiate(accept: str | None) -> Format:
     Raises:
         NotAcceptable: The header leaves nothing.
     """
+    if accept is None or accept == "*/*":  # nearly everybody, and nothing to parse
+        return Format.PNG
     # Empty elements of a list count for nothing (RFC 9110, 5.6.1).
-    if accept is None or not accept.replace(",", "").strip():
+    if not accept.replace(",", "").strip():
         return Format.PNG
     ranges = list(_parse(accept))
 

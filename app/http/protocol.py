@@ -1,7 +1,7 @@
 """The requests on a connection, as the parser tells of them, with the limits that uvicorn lacks."""
 
 from time import perf_counter
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -109,8 +109,6 @@ class Protocol(Connection):
             return
         super().on_headers_complete()
         self.cycle.transport = self._exit  # type: ignore[assignment]
-        # To nothing, the first piece is added without being copied; and most bodies are one piece.
-        self.cycle.body = b""  # type: ignore[assignment]
         self._await_body()
         if self.config.last_answers or self._is_crowded:
             self.cycle.keep_alive = False
@@ -123,6 +121,7 @@ class Protocol(Connection):
         """Take a piece of a body that somebody waits for."""
         self._framing_bytes -= len(body)
         if self._phase is Phase.BODY:
+            self._make_room()
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -137,6 +136,17 @@ class Protocol(Connection):
                 self._fall_silent()
             if self._is_last:
                 self._close()
+
+    def _make_room(self) -> None:
+        """Let the first piece of a body be taken as it is, since most bodies are one piece.
+
+        Added to no bytes it is not copied, nor when they are handed on; added to an array it is.
+        """
+        held = cast("bytes | bytearray", self.cycle.body)
+        if not held:
+            self.cycle.body = b""  # type: ignore[assignment]
+        elif isinstance(held, bytes):
+            self.cycle.body = bytearray(held)
 
     def _turn_away(self) -> bool:
         """Answer a request that nothing is to be spent on, and say whether it was one.

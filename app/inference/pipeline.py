@@ -86,7 +86,8 @@ def predict_image(
 ) -> tuple[View, NDArray[np.float32]]:
     """Take one image through decode, crop, resize, engine and back to source size.
 
-    The service does the same in the same order; only the engine call is shared between requests.
+    The service does the same; only the engine call is shared between requests, and regions are
+    found before they are put into their place in the frame.
 
     Args:
         engine: A loaded engine.

@@ -81,7 +81,8 @@ class Metrics:
         return generate_latest(self)
 
     def _count(self) -> None:
-        for record in self._ended:
+        ended, self._ended = self._ended, []
+        for record in ended:
             self._requests.labels(
                 record.route or UNKNOWN_ROUTE, record.format or "", record.status or ABORTED
             ).inc()
@@ -89,4 +90,3 @@ class Metrics:
                 self._stages[stage].observe(milliseconds / 1000)
             if record.format and record.status == 200 and record.total_ms is not None:
                 self._predictions.observe(record.total_ms / 1000)
-        self._ended.clear()

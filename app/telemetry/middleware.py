@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.telemetry.record import Record, request_id
 
 Observer = Callable[[Record], None]
-"""Is told about each request once, when it is over. A metrics collector is one more of these."""
+"""Is told about each request once, when it is over, and may keep the record for a while: nobody
+changes it any more. A metrics collector is one more of these."""
 
 _ROUTINE: Final = ("/health", "/metrics")
 

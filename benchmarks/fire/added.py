@@ -17,6 +17,7 @@ from benchmarks.pictures import SIZES, scenes
 
 _STAGES = (b"decode", b"infer", b"encode")
 _PIECE_BYTES = 65536
+_PATIENCE_S = 30.0
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
 _TIMING = re.compile(rb"\r\nserver-timing: ([^\r]+)\r\n")
 
@@ -43,7 +44,7 @@ def added_ms(service: Service, size: str, requests: int) -> list[float]:
     """Ask one after another; return what is left of each time that the caller saw."""
     bodies = [service.target().request(picture) for picture in scenes(size)]
     found = []
-    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), _PATIENCE_S) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as curl does
         for number in range(requests):
             seconds, answer = ask(connection, bodies[number % len(bodies)])

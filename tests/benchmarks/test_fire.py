@@ -1,6 +1,7 @@
 """The proofs of `benchmarks.fire`, short, on a tiny model; nothing here is timed."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from app.inference.bundle import Manifest, hash_files
 from benchmarks.connection import connect
 from benchmarks.environments import FOLDER
-from benchmarks.fire import broken, contract, hangups, leak, sigterm
+from benchmarks.fire import added, broken, contract, hangups, leak, sigterm
 from benchmarks.fire.proof import Figure
 from benchmarks.fire.service import Service, serve
+from benchmarks.pictures import scenes
 from tests.bundles import write_tiny_bundle
 
 
@@ -48,6 +50,23 @@ def test_they_are_sound_before_they_are_broken(service: Service, data: bytes) ->
         return status
 
     assert asyncio.run(ask()) == 200
+
+
+def test_what_is_added_is_less_than_what_the_caller_waits(service: Service) -> None:
+    request = service.target().request(scenes("384x288")[0])
+    with socket.create_connection(("127.0.0.1", service.port), 30) as connection:
+        seconds, answer = added.ask(connection, request)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"IEND\xaeB`\x82"), "the whole body"
+    assert 0 < added.stages_ms(answer) < 1000 * seconds
+    found = added.added_ms(service, "384x288", 20)
+    assert len(found) == 18
+    assert all(0 < one < 5000 for one in found)
+
+
+def test_stages_are_those_that_are_not_added() -> None:
+    timing = b"server-timing: decode;dur=1.50, queue;dur=9.00, infer;dur=2.00, encode;dur=4.00, "
+    assert added.stages_ms(b"HTTP/1.1 200 OK\r\n" + timing + b"total;dur=20.00\r\n\r\n") == 7.5
 
 
 def test_mixed_requests(service: Service) -> None:

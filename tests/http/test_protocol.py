@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import io
 import json
 import logging
+import random
 import re
 import socket
 import time
@@ -548,6 +550,20 @@ async def test_small_chunks_are_no_extensions(listening: Listening) -> None:
         # What the chunks were allowed for does not go far with a trailer that never ends.
         writer.write(CHUNKED + b"1\r\nx\r\n" * 5000 + b"0\r\nX: " + b"x" * 200_000)
         assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"headers-too-large")
+        writer.close()
+
+
+@pytest.mark.parametrize("sizes", [[3000], [1, 2999], [2999, 1], [1000, 1000, 1000], [1] * 3000])
+async def test_pieces_of_a_body_are_put_together(listening: Listening, sizes: list[int]) -> None:
+    whole = random.Random(0).randbytes(3000)  # noqa: S311 - no secret
+    rest = io.BytesIO(whole)
+    chunks = b"".join(b"%x\r\n%b\r\n" % (size, rest.read(size)) for size in sizes)
+    async with listening() as server:
+        reader, writer = await server.connect()
+        writer.write(2 * (CHUNKED + chunks + b"0\r\n\r\n"))
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n3000")
+        assert server.bodies == [whole, whole]
         writer.close()
 
 

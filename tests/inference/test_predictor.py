@@ -134,7 +134,10 @@ async def test_answer_is_that_of_the_one_image_path(root: Path, cropped: bool) -
         np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
         np.testing.assert_array_equal(prediction.image.pixels, decode(data).pixels)
         wanted = segment(expected, 0.4, min_area=20)
-        np.testing.assert_array_equal(prediction.segmentation.mask, wanted.mask)
+        found = prediction.segmentation
+        np.testing.assert_array_equal(found.mask, wanted.mask)
+        assert found.regions == wanted.regions
+        assert found.score == wanted.score
         assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encoded))), wanted.mask)
         assert prediction.segmentation is prediction.segmentation
         assert prediction.timings_ms.keys() == {"decode", "queue", "infer", "encode"}
