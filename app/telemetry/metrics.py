@@ -81,8 +81,8 @@ class Metrics:
         return generate_latest(self)
 
     def _count(self) -> None:
-        ended, self._ended = self._ended, []
-        for record in ended:
+        while self._ended:
+            record = self._ended.pop()  # at first: a faulty one must fail once, and no other
             self._requests.labels(
                 record.route or UNKNOWN_ROUTE, record.format or "", record.status or ABORTED
             ).inc()

@@ -82,6 +82,16 @@ def test_whoever_asks_sees_every_request_that_is_over(bundle_root: Path, calls: 
         assert sum(samples(metrics, REQUESTS).values()) == sum(calls[:asked])
 
 
+async def test_a_faulty_record_fails_once_and_costs_no_other(metrics: Metrics) -> None:
+    for number in range(99):
+        timings = {"no stage": 1.0} if number == 50 else {}
+        metrics.observe(Record("id", "GET", route="/health", status=200, timings_ms=timings))
+    with pytest.raises(KeyError):
+        metrics.render()
+    metrics.observe(Record("id", "GET", route="/health", status=200))
+    assert samples(metrics, REQUESTS) == {("", "/health", "200"): 100}
+
+
 async def test_requests_are_not_kept_until_somebody_asks(metrics: Metrics) -> None:
     for _ in range(999):
         metrics.observe(Record("kept", "GET", route="/health", status=200))
