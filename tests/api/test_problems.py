@@ -143,6 +143,8 @@ async def test_not_acceptable(client: Client, png: bytes) -> None:
         ("/predict?threshold=0.0", "'threshold'"),
         ("/predict?threshold=0.4&threshold=0.5", "'threshold' is given more than once"),
         ("/predict/json?rle=list&rle=list", "'rle' is given more than once"),
+        ("/predict?X-Request-Timeout-Ms=500", "is a header, no parameter of the address"),
+        ("/predict?patience_ms=500", "There is no parameter 'patience_ms' here."),
         ("/predict?Jane%20Doe=1&Jane%20Doe=2", "There is no parameter here"),
         ("/predict?rle=list", "'rle' is only for JSON"),
         ("/predict?rle=compressed&format=overlay", "'rle' is only for JSON"),
