@@ -51,9 +51,9 @@ class Field:
         """Put what is known of this part into a frame that is 0 elsewhere.
 
         Args:
-            part: A map or a mask, `[self.height, self.width]`.
-            height: Of the frame.
-            width: Of the frame.
+            part: A map or a mask, float32 or uint8 `[self.height, self.width]`.
+            height: Of the frame in pixels.
+            width: Of the frame in pixels.
 
         Returns:
             `[height, width]` of the same type; `part` itself if it has that size.

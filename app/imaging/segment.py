@@ -52,9 +52,12 @@ class Segmentation:
         """Return what was found in a part of a frame as found in the frame.
 
         Args:
-            field: The part.
-            height: Of the frame.
-            width: Of the frame.
+            field: The part that this is of, in pixels of the frame.
+            height: Of the frame in pixels.
+            width: Of the frame in pixels.
+
+        Returns:
+            The mask uint8 `[height, width]`, 0 outside the part, and the boxes where they lie.
         """
         regions = tuple(
             replace(region, bbox=(x + field.left, y + field.top, w, h))

@@ -3,9 +3,7 @@
 Usage: python -m benchmarks.fire.leak [--requests 20000]
 
 A line is laid through the readings after the first quarter; its slope is at most 1 MB in 10,000
-requests. What a process has needed at once it keeps, and chance alone brings that together once in
-some ten thousand requests: a step of 1.2 MB, whenever that is. So all clients ask for the largest
-answers side by side at first, and what grows afterwards is a leak.
+requests.
 """
 
 import asyncio
@@ -25,7 +23,6 @@ from benchmarks.requests import Target
 
 _CLIENTS = 6
 _READINGS = 40
-_WAVES_SHARE = 400
 _LEAVE = b"LEAVE "
 _PATHS = ("/predict/png", "/predict/json", "/predict/overlay", "/predict/probability")
 
@@ -83,16 +80,6 @@ async def readings(service: Service, requests: int) -> tuple[list[tuple[int, int
             statuses[status] += 1
         connection.hang_up()
 
-    largest = Target(service.port, "/predict/overlay").request(phantom_jpeg(*SIZES["1920x1080"]))
-
-    async def ask_for_much() -> None:
-        connection = await connect(service.port)
-        for _ in range(max(1, requests // _WAVES_SHARE)):
-            status, _ = await connection.ask(largest)
-            assert status == 200, status
-        connection.hang_up()
-
-    await asyncio.gather(*(ask_for_much() for _ in range(_CLIENTS)))
     share = requests // _READINGS // _CLIENTS
     found = []
     for reading in range(_READINGS):
