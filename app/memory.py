@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import mmap
 from typing import Final
 
 # glibc, malloc.h
@@ -19,6 +20,9 @@ _SETTINGS: Final = (
     (_M_MMAP_THRESHOLD, 16 * 2**20),
     (_M_TRIM_THRESHOLD, 32 * 2**20),
 )
+
+# What is smaller fits into the holes that are there.
+_APART_BYTES: Final = 64 * 1024
 
 # A full line is some 30,000 objects, none of which is garbage.
 _YOUNG_OBJECTS: Final = 50_000
@@ -41,3 +45,26 @@ def keep_memory_flat() -> bool:
         return False
     taken = [mallopt(option, value) == 1 for option, value in _SETTINGS]
     return all(taken)
+
+
+def apart(data: bytes) -> bytes | memoryview:
+    """Move what will outlive its image to memory of its own, if it is large.
+
+    The pixels of one image after the other take the same memory of the allocator's. An answer that
+    still waits for its caller there would be in the way of the next image: now and then one finds
+    no hole, and the heap grows, for good.
+
+    Args:
+        data: What was made of an image.
+
+    Returns:
+        The same bytes; `data` itself if it is small, or the system has no such memory left.
+    """
+    if len(data) < _APART_BYTES:
+        return data
+    try:
+        memory = mmap.mmap(-1, len(data), access=mmap.ACCESS_COPY)
+    except OSError:
+        return data
+    memory.write(data)
+    return memoryview(memory).toreadonly()

@@ -1,7 +1,9 @@
 """The allocator is told to return memory, where it is glibc's."""
 
 import ctypes
+import errno
 import json
+import mmap
 import subprocess
 import sys
 
@@ -77,6 +79,31 @@ def test_settings_are_taken() -> None:
     assert not stock["mapped"]
     assert stock["arenas"] > 2
     assert flat == {"mapped": True, "arenas": 2}
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1])
+def test_little_stays_where_it_is(size: int) -> None:
+    data = bytes(size)
+    assert memory.apart(data) is data
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 1_000_001])
+def test_much_goes_to_pages_of_its_own(size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + b"end"
+    moved = memory.apart(data)
+    assert moved == data
+    assert isinstance(moved, memoryview)
+    assert moved.readonly
+    assert isinstance(moved.obj, mmap.mmap)  # not of the allocator
+
+
+def test_what_finds_no_pages_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    data = bytes(10**6)
+    assert memory.apart(data) is data
 
 
 def test_other_allocators_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

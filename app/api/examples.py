@@ -61,7 +61,7 @@ def example_prediction() -> Prediction:
 
 def example_picture(chosen: Format) -> bytes:
     """Return the picture that a perfect model would give for `example_image`."""
-    return render_picture(_inferred(), chosen)
+    return bytes(render_picture(_inferred(), chosen).body)
 
 
 def example_health(state: State) -> HealthReport:

@@ -1,9 +1,8 @@
 """`POST /predict` and its siblings: an image goes in, a mask comes out."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
-import numpy as np
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
@@ -138,24 +137,20 @@ async def _answer(
             record.bytes_in = len(data)
             slot.line_up()
             async with CancelOnDisconnect(request.receive):
-                prediction, body = await predictor.predict(
+                answered = await predictor.predict(
                     data,
                     _renderer(context, record, chosen, rle),
                     threshold=parameters.threshold,
                     deadline=slot.deadline,
                 )
-    _note(record, prediction)
-    return _respond(prediction, body, chosen)
-
-
-def _note(record: Record, prediction: inferred.Prediction) -> None:
-    record.width, record.height = prediction.header.width, prediction.header.height
-    record.timings_ms = prediction.timings_ms
+    record.width, record.height = answered.header.width, answered.header.height
+    record.timings_ms = answered.timings_ms
+    return answered.result
 
 
 def _renderer(
     context: Context, record: Record, chosen: Format, rle: Rle
-) -> Callable[[inferred.Prediction], bytes]:
+) -> Callable[[inferred.Prediction], Response]:
     if chosen is not Format.JSON:
         return partial(render_picture, chosen=chosen)
     return partial(
@@ -165,20 +160,3 @@ def _renderer(
         request_id=record.request_id,
         elapsed_ms=record.elapsed_ms,
     )
-
-
-def _respond(prediction: inferred.Prediction, body: bytes, chosen: Format) -> Response:
-    if chosen is Format.JSON:
-        return Response(body, media_type=chosen.media_type)
-    found = prediction.segmentation
-    headers = {
-        "X-Polyp-Detected": str(found.area_px > 0).lower(),
-        "X-Mask-Area": str(found.area_px),
-        "X-Threshold": _decimal(found.threshold),
-    }
-    return Response(body, headers=headers, media_type=chosen.media_type)
-
-
-@lru_cache(maxsize=64)
-def _decimal(threshold: float) -> str:
-    return np.format_float_positional(threshold, trim="0")

@@ -1,14 +1,16 @@
-"""Turns what was found in an image into the bytes of the answer that was asked for.
+"""Turns what was found in an image into the answer that was asked for.
 
 These functions compute for milliseconds; they belong into the predictor's threads.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.responses import Response
 
 from app.api.negotiation import Format
 from app.api.schemas import (
@@ -31,26 +33,33 @@ from app.imaging import (
     render_probability,
 )
 from app.inference import prediction as inferred
+from app.memory import apart
 
 Rle = Literal["list", "compressed"]
 
 _DIGITS = 6
 
 
-def render_picture(prediction: inferred.Prediction, chosen: Format) -> bytes:
-    """Return the PNG that was asked for.
+def render_picture(prediction: inferred.Prediction, chosen: Format) -> Response:
+    """Return the answer with the PNG that was asked for; its headers tell of the mask.
 
     Args:
-        prediction: What the model says; its segmentation is made here in any case, since the
-            headers of the answer tell of it.
+        prediction: What the model says.
         chosen: Any format but JSON.
     """
-    mask = prediction.segmentation.mask
+    found = prediction.segmentation
+    headers = {
+        "X-Polyp-Detected": str(found.area_px > 0).lower(),
+        "X-Mask-Area": str(found.area_px),
+        "X-Threshold": _decimal(found.threshold),
+    }
     if chosen is Format.OVERLAY:
-        return render_overlay(prediction.image.pixels, mask)
-    if chosen is Format.PROBABILITY:
-        return render_probability(prediction.probability)
-    return render_png(mask)
+        png = render_overlay(prediction.image.pixels, found.mask)
+    elif chosen is Format.PROBABILITY:
+        png = render_probability(prediction.probability)
+    else:
+        png = render_png(found.mask)
+    return Response(apart(png), headers=headers, media_type=chosen.media_type)
 
 
 def render_json(
@@ -60,7 +69,7 @@ def render_json(
     model: ModelId,
     request_id: str,
     elapsed_ms: Callable[[], float],
-) -> bytes:
+) -> Response:
     """Return the JSON answer.
 
     Args:
@@ -78,7 +87,8 @@ def render_json(
         request_id=request_id,
         timing_ms=timing(timings | {"total": elapsed_ms()}),
     )
-    return document.model_dump_json().encode()
+    data = document.model_dump_json().encode()
+    return Response(apart(data), media_type=Format.JSON.media_type)
 
 
 def encode_mask(mask: NDArray[np.uint8], rle: Rle) -> Mask | CompressedMask:
@@ -128,3 +138,8 @@ def timing(timings_ms: Mapping[str, float]) -> Timing:
         timings_ms: Milliseconds of `decode`, `queue`, `infer`, `encode` and `total`.
     """
     return Timing.model_validate({stage: round(ms, 2) for stage, ms in timings_ms.items()})
+
+
+@lru_cache(maxsize=64)
+def _decimal(threshold: float) -> str:
+    return np.format_float_positional(threshold, trim="0")

@@ -20,6 +20,7 @@ from app.inference.errors import (
     StartError,
 )
 from app.inference.health import Health, State
+from app.inference.picture import Finished
 from app.inference.pipeline import View, at_source, predict_image
 from app.inference.prediction import Prediction
 from app.inference.predictor import Predictor, Slot
@@ -41,6 +42,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineLost",
+    "Finished",
     "Health",
     "Manifest",
     "NotReady",

@@ -19,6 +19,21 @@ from app.inference.runner import Inferred
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[Result]):
+    """What is left of an image once it is answered; its pixels stay with the thread that had them.
+
+    Attributes:
+        header: Header of the image.
+        timings_ms: Milliseconds of `decode` (with resize), `queue`, `infer` and `encode`.
+        result: What was made of the prediction.
+    """
+
+    header: Header
+    timings_ms: dict[str, float]
+    result: Result
+
+
 @dataclass(slots=True, eq=False)
 class Picture(Generic[Result]):
     """One image, from the bytes that came to those that go.
@@ -64,7 +79,7 @@ class Picture(Generic[Result]):
             self._check()
         return self._pixels
 
-    def finish(self, inferred: Inferred) -> tuple[Prediction, Result]:
+    def finish(self, inferred: Inferred) -> Finished[Result]:
         """Turn what the engine says of the prepared image into the answer.
 
         Raises:
@@ -89,7 +104,7 @@ class Picture(Generic[Result]):
         )
         result = self.render(prediction)
         prediction.timings_ms["encode"] = (time.perf_counter() - began) * 1000
-        return prediction, result
+        return Finished(prediction.header, prediction.timings_ms, result)
 
     def _check(self) -> None:
         self._check_caller()

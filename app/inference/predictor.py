@@ -26,7 +26,7 @@ from app.inference.errors import (
 from app.inference.health import Health, State
 from app.inference.keeper import Keeper
 from app.inference.loading import Loaded, load
-from app.inference.picture import Picture
+from app.inference.picture import Finished, Picture
 from app.inference.prediction import Prediction
 from app.inference.rehearsal import Run, rehearse
 from app.inference.runner import Prepared, Work
@@ -197,7 +197,7 @@ class Predictor:
         *,
         threshold: float | None = None,
         deadline: float = math.inf,
-    ) -> tuple[Prediction, Result]:
+    ) -> Finished[Result]:
         """Decode an image, run the model on it and render what it says.
 
         Cancelling it takes the image out of the queue.
@@ -210,7 +210,7 @@ class Predictor:
                 run that the image is prepared for.
 
         Returns:
-            The prediction, and what `render` made of it.
+            What `render` made of the prediction, and what else is known of the image.
 
         Raises:
             ImageError: The image cannot be decoded or is refused.
@@ -225,7 +225,7 @@ class Predictor:
         with self._throughput.work():
             try:
                 if self._keeper.slot_a_core:
-                    answer: tuple[Prediction, Result] = await self._infer(picture, deadline)
+                    answer: Finished[Result] = await self._infer(picture, deadline)
                     return answer
                 return await self._divide(picture, deadline)
             except asyncio.CancelledError:
@@ -275,7 +275,7 @@ class Predictor:
         finally:
             ahead.release()
 
-    async def _divide(self, picture: Picture[Result], deadline: float) -> tuple[Prediction, Result]:
+    async def _divide(self, picture: Picture[Result], deadline: float) -> Finished[Result]:
         """Do what is before and after the engine beside it, with all cores."""
         async with self._turn(deadline):
             try:

@@ -1,6 +1,8 @@
 """What becomes of one image, step by step."""
 
 import time
+import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,13 +32,28 @@ def test_it_is_decoded_once_however_often_it_is_run(tiny: Bundle) -> None:
 def test_times_add_up(tiny: Bundle) -> None:
     one = picture(tiny, time.perf_counter() - 10)
     one.prepare()
-    prediction, result = one.finish(Inferred(np.zeros((64, 64), np.float32), 3.0))
-    assert result is prediction
-    timings = prediction.timings_ms
+    timings = one.finish(Inferred(np.zeros((64, 64), np.float32), 3.0)).timings_ms
     assert timings["infer"] == 3000
     waited = timings["decode"] + timings["queue"] + timings["infer"]
     assert 10_000 <= waited < 11_000
     assert timings["queue"] == pytest.approx(7000 - timings["decode"], rel=0.1)
+
+
+def test_the_pixels_stay_with_the_thread_that_had_them(tiny: Bundle) -> None:
+    """They would be in the way of the next image's, for as long as this one's caller waits."""
+    pixels, mask = phantom(48, 64)
+    kept: list[weakref.ref[Any]] = []
+
+    def render(prediction: Prediction) -> bytes:
+        kept.extend(map(weakref.ref, (prediction, prediction.small, prediction.segmentation.mask)))
+        return b"an answer"
+
+    one = Picture(render_overlay(pixels, mask), tiny.manifest, render, 0.5)
+    kept.append(weakref.ref(one.prepare()))
+    finished = one.finish(Inferred(np.zeros((64, 64), np.float32), 0.0))
+    assert finished.result == b"an answer"
+    assert (finished.header.height, finished.header.width) == (48, 64)
+    assert [ref() for ref in kept] == [None] * 4
 
 
 def test_who_leaves_during_the_decoding_is_not_run(

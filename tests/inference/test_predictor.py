@@ -62,8 +62,8 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def render_mask(prediction: Prediction) -> bytes:
-    return render_png(prediction.segmentation.mask)
+def render_mask(prediction: Prediction) -> tuple[Prediction, bytes]:
+    return prediction, render_png(prediction.segmentation.mask)
 
 
 @asynccontextmanager
@@ -113,7 +113,8 @@ class House:
     async def answer(self, data: bytes) -> Prediction:
         async with self.predictor.admit() as slot:
             slot.line_up()
-            prediction, _ = await self.predictor.predict(data, render_mask, deadline=slot.deadline)
+            answered = await self.predictor.predict(data, render_mask, deadline=slot.deadline)
+            prediction, _ = answered.result
             return prediction
 
 
@@ -129,8 +130,9 @@ async def test_answer_is_that_of_the_one_image_path(root: Path, cropped: bool) -
     async with serving(Predictor(bundle, choose_engine(bundle, device="cpu"))) as predictor:
         async with predictor.admit() as slot:
             slot.line_up()
-            prediction, encoded = await predictor.predict(data, render_mask, deadline=slot.deadline)
-        assert prediction.header == view.header
+            answered = await predictor.predict(data, render_mask, deadline=slot.deadline)
+        prediction, encoded = answered.result
+        assert answered.header == prediction.header == view.header
         np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
         np.testing.assert_array_equal(prediction.image.pixels, decode(data).pixels)
         wanted = segment(expected, 0.4, min_area=20)
@@ -140,8 +142,8 @@ async def test_answer_is_that_of_the_one_image_path(root: Path, cropped: bool) -
         assert found.score == wanted.score
         assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encoded))), wanted.mask)
         assert prediction.segmentation is prediction.segmentation
-        assert prediction.timings_ms.keys() == {"decode", "queue", "infer", "encode"}
-        assert all(value >= 0 for value in prediction.timings_ms.values())
+        assert answered.timings_ms.keys() == {"decode", "queue", "infer", "encode"}
+        assert all(value >= 0 for value in answered.timings_ms.values())
         health = predictor.health
         assert health.ready
         assert (health.engine, health.device) == ("onnxruntime", "cpu")
@@ -169,9 +171,9 @@ async def test_threshold_of_the_request_wins(tiny: Bundle) -> None:
     house = House(tiny)
     data = png(np.full((64, 64, 3), 128, np.uint8))
     async with serving(house.predictor) as predictor:
-        usual, _ = await predictor.predict(data, render_mask)
+        usual, _ = (await predictor.predict(data, render_mask)).result
         assert usual.segmentation.area_px == 64 * 64
-        low, _ = await predictor.predict(data, render_mask, threshold=0.6)
+        low, _ = (await predictor.predict(data, render_mask, threshold=0.6)).result
         assert low.segmentation.area_px == 0
         assert low.segmentation.threshold == 0.6
 
@@ -282,10 +284,10 @@ async def test_thread_of_the_engine_does_all_where_there_is_a_slot_a_core(
     monkeypatch.setattr("app.inference.keeper.available_cores", lambda: cores)
     house = House(tiny, device=device)
     async with serving(house.predictor) as predictor:
-        _, name = await predictor.predict(
+        answered = await predictor.predict(
             png(np.zeros((8, 8, 3), np.uint8)), lambda _: threading.current_thread().name
         )
-    assert name.startswith(thread)
+    assert answered.result.startswith(thread)
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
