@@ -1,4 +1,4 @@
-"""Settings of allocator and garbage collector for a server that runs for months."""
+"""What keeps the memory of a server flat that runs for months: settings, and answers apart."""
 
 import ctypes
 import gc
@@ -66,5 +66,6 @@ def apart(data: bytes) -> bytes | memoryview:
         memory = mmap.mmap(-1, len(data), access=mmap.ACCESS_COPY)
     except OSError:
         return data
-    memory.write(data)
+    # Not `memory.write`, which keeps the interpreter's lock for every page that it touches first.
+    ctypes.memmove(ctypes.byref(ctypes.c_char.from_buffer(memory)), data, len(data))
     return memoryview(memory).toreadonly()

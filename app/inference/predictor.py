@@ -288,9 +288,11 @@ class Predictor:
                 raise
             prepared = Prepared(pixels)
             del pixels
-            inferred = await self._infer(prepared, deadline)
+            finish = partial(picture.finish, await self._infer(prepared, deadline))
             del prepared
-        return await self._pixels.submit(partial(picture.finish, inferred))
+        answered = self._pixels.submit(finish)
+        del finish  # the thread has it, and lets go of what the engine said
+        return await answered
 
     async def _infer(self, work: Work, deadline: float) -> Any:
         try:

@@ -29,6 +29,7 @@ from app.http.limits import Config, Limits, Unread
 from app.http.pause import Pause
 from app.http.protocol import Protocol
 from app.http.refusals import Refusals
+from app.memory import apart
 from app.telemetry.record import Record
 from tests.waiting import until
 
@@ -36,6 +37,7 @@ LENGTH_2 = [(b"content-length", b"2")]
 LENGTH_1000 = (b"content-length", b"1000")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+BIG = random.Random(0).randbytes(20_000_000)  # noqa: S311 - no secret
 
 
 class Server:
@@ -67,17 +69,16 @@ class Server:
         if self.answer is not None:
             await self.answer(scope, receive, send)
             return
-        size = 0
+        content: bytes | memoryview = b"0"
         if scope["path"] == "/big":
-            size = 20_000_000
+            content = apart(BIG)
         elif scope["path"] != "/early":
             body = await Request(scope, receive).body()
             self.bodies.append(body)
-            size = len(body)
+            content = b"%d" % len(body)
         self.reached.set()
         await self.hold.wait()
-        text = "x" * size if scope["path"] == "/big" else str(size)
-        await PlainTextResponse(text)(scope, receive, send)
+        await PlainTextResponse(content)(scope, receive, send)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to it."""
@@ -999,8 +1000,9 @@ def test_who_reads_slowly_and_asks_again_is_answered(
             reader, writer = await server.connect()
             writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
             await reader.readuntil(b"\r\n\r\n")
-            for _ in range(20):
-                await reader.readexactly(1_000_000)
+            for start in range(0, len(BIG), 1_000_000):
+                piece = await reader.readexactly(1_000_000)
+                assert piece == BIG[start : start + 1_000_000]
                 await asyncio.sleep(0.04)
             assert (await reader.readuntil(b"\r\n\r\n0")).endswith(b"0")
             server.hold.clear()
