@@ -5,14 +5,13 @@ import gc
 import mmap
 from typing import Final
 
+import numpy as np
+
 # glibc, malloc.h
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
 
 _SETTINGS: Final = (
-    # Every thread that decodes would get an arena of its own, and each keeps its largest image.
-    (_M_ARENA_MAX, 2),
     # Pixels of large images come straight from the system and go back at once. Left alone, glibc
     # raises this threshold to the largest block that was ever freed, and the heap fills with holes.
     # Those of full HD and less are used again: to have pages cleared and mapped anew each time
@@ -20,6 +19,11 @@ _SETTINGS: Final = (
     (_M_MMAP_THRESHOLD, 16 * 2**20),
     (_M_TRIM_THRESHOLD, 32 * 2**20),
 )
+
+# A thread's arena takes some 20 MB for an overlay of full HD, and once in some 10,000 images, where
+# something small is in the way, one array more. Less than what is given back.
+_BLOCK_BYTES: Final = 8 * 2**20
+_BLOCKS: Final = 3
 
 # What is smaller fits into the holes that are there.
 _APART_BYTES: Final = 64 * 1024
@@ -45,6 +49,15 @@ def keep_memory_flat() -> bool:
         return False
     taken = [mallopt(option, value) == 1 for option, value in _SETTINGS]
     return all(taken)
+
+
+def touch_pages() -> None:
+    """Have the calling thread's arena hold, for good, what images up to full HD will take of it.
+
+    So memory is as large from the beginning as it will be, and no image waits for its pages.
+    """
+    blocks = [np.ones(_BLOCK_BYTES, np.uint8) for _ in range(_BLOCKS)]
+    del blocks
 
 
 def apart(data: bytes) -> bytes | memoryview:

@@ -12,10 +12,10 @@ import pytest
 from app import memory
 from tests.service.conftest import ROOT
 
-# Asks glibc itself. Left alone, it keeps a freed block of 20 MB, takes the next large one from its
-# heap instead of from the system, and gives threads arenas of their own.
+# Asks glibc itself. Left alone, it keeps a freed block of 20 MB, and takes the next large one from
+# its heap instead of from the system.
 PROGRAM = """
-import ctypes, json, re, sys, threading
+import ctypes, json, sys
 if sys.argv[1] == "flat":
     from app.memory import keep_memory_flat
     assert keep_memory_flat()
@@ -23,9 +23,6 @@ libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
-libc.fclose.argtypes = libc.fflush.argtypes = [ctypes.c_void_p]
-libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
-libc.open_memstream.restype = ctypes.c_void_p
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in (
@@ -39,27 +36,36 @@ block = libc.malloc(18_000_000)
 mapped = libc.mallinfo2().hblkhd - before >= 18_000_000
 libc.free(block)
 
-ready, done = threading.Barrier(9), threading.Event()
-def work():
-    libc.free(libc.malloc(1000))
-    ready.wait()
-    done.wait()
-for _ in range(8):
-    threading.Thread(target=work).start()
-ready.wait()
-text, size = ctypes.c_char_p(), ctypes.c_size_t()
-stream = libc.open_memstream(ctypes.byref(text), ctypes.byref(size))
-libc.malloc_info(0, stream)
-libc.fclose(stream)
-done.set()
-arenas = len(re.findall(b"<heap nr=", text.value))
-print(json.dumps({"mapped": mapped, "arenas": arenas}))
+print(json.dumps({"mapped": mapped}))
 """
 
 
-def ask(mode: str) -> dict[str, int]:
+PAGES = """
+import json, re, threading
+from pathlib import Path
+import numpy as np
+from app.memory import keep_memory_flat, touch_pages
+keep_memory_flat()
+
+def resident():
+    return 1024 * int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+def work():
+    before = resident()
+    touch_pages()
+    after = resident()
+    arrays = [np.ones(2**20, np.uint8) for _ in range(20)]
+    print(json.dumps({"kept": after - before, "more": resident() - after}))
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def ask(program: str, *arguments: str) -> dict[str, int]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, mode],
+        [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -71,14 +77,23 @@ def ask(mode: str) -> dict[str, int]:
     return answer
 
 
-@pytest.mark.skipif(
+GLIBC = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the allocator is not a recent glibc's"
 )
+
+
+@GLIBC
 def test_settings_are_taken() -> None:
-    stock, flat = ask("stock"), ask("flat")
+    stock, flat = ask(PROGRAM, "stock"), ask(PROGRAM, "flat")
     assert not stock["mapped"]
-    assert stock["arenas"] > 2
-    assert flat == {"mapped": True, "arenas": 2}
+    assert flat["mapped"]
+
+
+@GLIBC
+def test_a_thread_holds_the_pages_that_images_will_take() -> None:
+    pages = ask(PAGES)
+    assert pages["kept"] > 20 * 2**20
+    assert pages["more"] < 2**20
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1])

@@ -11,14 +11,28 @@ from app.inference.picture import Picture
 from app.inference.prediction import Prediction
 from app.inference.runner import Prepared, Work
 from app.inference.threads import Threads
+from app.memory import touch_pages
 
 Run = Callable[[Work], Awaitable[Any]]
 """Takes one image through the engine's threads."""
 
 
-def rehearsal(frame: bytes, manifest: Manifest) -> Picture[bytes]:
-    """Return an encoded image that is to be answered with the PNG of its mask."""
-    return Picture(frame, manifest, _render, manifest.threshold)
+def rehearsal(
+    frame: bytes, manifest: Manifest, before: Callable[[], None] = lambda: None
+) -> Picture[bytes]:
+    """Return an encoded image that is to be answered with the PNG of its mask.
+
+    Args:
+        frame: An encoded image.
+        manifest: What the model takes, and how its answer is read.
+        before: Is called by the thread that makes the answer, first.
+    """
+
+    def render(prediction: Prediction) -> bytes:
+        before()
+        return render_png(prediction.segmentation.mask)
+
+    return Picture(frame, manifest, render, manifest.threshold)
 
 
 async def rehearse(
@@ -41,7 +55,7 @@ async def rehearse(
     """
 
     async def take() -> None:
-        picture = rehearsal(frame, manifest)
+        picture = rehearsal(frame, manifest, touch_pages)
         if pixels is None:
             await run(picture)
         else:
@@ -50,7 +64,3 @@ async def rehearse(
 
     await take()
     await asyncio.gather(*(take() for _ in range(at_once)))
-
-
-def _render(prediction: Prediction) -> bytes:
-    return render_png(prediction.segmentation.mask)

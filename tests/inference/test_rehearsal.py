@@ -54,7 +54,14 @@ class NotedEngine(RedEngine):
         return super().infer(images, alone=alone)
 
 
-async def test_with_threads_that_do_everything(tiny: Bundle) -> None:
+async def test_with_threads_that_do_everything(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[str] = []
+    monkeypatch.setattr(
+        "app.inference.rehearsal.touch_pages",
+        lambda: touched.append(threading.current_thread().name),
+    )
     engine = NotedEngine(together=2)
     runner = Runner(engine, 2, {1: 1.0}, cores=(0,))
     works: list[Work] = []
@@ -68,6 +75,7 @@ async def test_with_threads_that_do_everything(tiny: Bundle) -> None:
     await rehearse(FRAME, tiny.manifest, run, at_once=2)
     assert engine.names[0] == "engine-0"
     assert sorted(engine.names[1:]) == ["engine-0", "engine-1"]
+    assert sorted(touched) == ["engine-0", "engine-0", "engine-1"]
     assert engine.alone[0] is True
     assert all(isinstance(work, Picture) for work in works)
     runner.close()
