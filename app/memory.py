@@ -1,5 +1,9 @@
-"""What keeps the memory of a server flat that runs for months: settings, and answers apart."""
+"""What keeps memory flat in a server that runs for months.
 
+Settings, pages that are taken beforehand, and answers apart from images.
+"""
+
+import contextlib
 import ctypes
 import gc
 import mmap
@@ -9,21 +13,28 @@ import numpy as np
 
 # glibc, malloc.h
 _M_TRIM_THRESHOLD: Final = -1
+_M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+
+# A thread's arena takes some 20 MB for an overlay of full HD, and once in some 10,000 images, where
+# something small is in the way, an array of 1.2 MB more.
+_BLOCK_BYTES: Final = 8 * 2**20
+_BLOCKS: Final = 3
 
 _SETTINGS: Final = (
+    # Each thread has an arena of its own. Two that share one need more of it once both are at their
+    # largest in the same moment, which may take hours to come.
+    (_M_ARENA_MAX, 256),
     # Pixels of large images come straight from the system and go back at once. Left alone, glibc
     # raises this threshold to the largest block that was ever freed, and the heap fills with holes.
     # Those of full HD and less are used again: to have pages cleared and mapped anew each time
     # takes longer than to decode into them.
     (_M_MMAP_THRESHOLD, 16 * 2**20),
     (_M_TRIM_THRESHOLD, 32 * 2**20),
+    # What stays of an arena when it is trimmed.
+    (_M_TOP_PAD, _BLOCKS * _BLOCK_BYTES),
 )
-
-# A thread's arena takes some 20 MB for an overlay of full HD, and once in some 10,000 images, where
-# something small is in the way, one array more. Less than what is given back.
-_BLOCK_BYTES: Final = 8 * 2**20
-_BLOCKS: Final = 3
 
 # What is smaller fits into the holes that are there.
 _APART_BYTES: Final = 64 * 1024
@@ -37,7 +48,7 @@ def keep_memory_flat() -> bool:
 
     No request leaves a circle of references behind, and with Python's own threshold of 700 objects
     the collector would go through those of all requests in line again and again, for up to a tenth
-    of a second in which nothing else runs. Must be called before threads start.
+    of a second in which nothing else runs. Must be called before threads that compute start.
 
     Returns:
         Whether the allocator took every setting; False where it is not glibc's.
@@ -52,12 +63,15 @@ def keep_memory_flat() -> bool:
 
 
 def touch_pages() -> None:
-    """Have the calling thread's arena hold, for good, what images up to full HD will take of it.
+    """Have the calling thread's arena hold what 8-bit images up to full HD will take of it.
 
-    So memory is as large from the beginning as it will be, and no image waits for its pages.
+    So memory is as large from the beginning as it will be, and no image waits for its pages. The
+    thread should have decoded an image before: what NumPy keeps of its first arrays would lie
+    between the pages. Where there is not enough memory nothing is taken.
     """
-    blocks = [np.ones(_BLOCK_BYTES, np.uint8) for _ in range(_BLOCKS)]
-    del blocks
+    with contextlib.suppress(MemoryError):
+        for block in [np.empty(_BLOCK_BYTES, np.uint8) for _ in range(_BLOCKS)]:
+            block.fill(1)
 
 
 def apart(data: bytes) -> bytes | memoryview:

@@ -12,17 +12,20 @@ import pytest
 from app import memory
 from tests.service.conftest import ROOT
 
-# Asks glibc itself. Left alone, it keeps a freed block of 20 MB, and takes the next large one from
-# its heap instead of from the system.
+# Asks glibc itself. Left alone, it keeps a freed block of 20 MB, takes the next large one from its
+# heap instead of from the system, and has at most so many arenas.
 PROGRAM = """
-import ctypes, json, sys
+import ctypes, json, re, sys, threading
+from app.memory import keep_memory_flat
 if sys.argv[1] == "flat":
-    from app.memory import keep_memory_flat
     assert keep_memory_flat()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
+libc.fclose.argtypes = [ctypes.c_void_p]
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.open_memstream.restype = ctypes.c_void_p
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in (
@@ -36,7 +39,21 @@ block = libc.malloc(18_000_000)
 mapped = libc.mallinfo2().hblkhd - before >= 18_000_000
 libc.free(block)
 
-print(json.dumps({"mapped": mapped}))
+ready, done = threading.Barrier(41), threading.Event()
+def work():
+    libc.free(libc.malloc(1000))
+    ready.wait()
+    done.wait()
+for _ in range(40):
+    threading.Thread(target=work).start()
+ready.wait()
+text, size = ctypes.c_char_p(), ctypes.c_size_t()
+stream = libc.open_memstream(ctypes.byref(text), ctypes.byref(size))
+libc.malloc_info(0, stream)
+libc.fclose(stream)
+done.set()
+arenas = len(re.findall(b"<heap nr=", text.value))
+print(json.dumps({"mapped": mapped, "arenas": arenas}))
 """
 
 
@@ -44,19 +61,27 @@ PAGES = """
 import json, re, threading
 from pathlib import Path
 import numpy as np
+from app.imaging import decode, phantom_jpeg
 from app.memory import keep_memory_flat, touch_pages
 keep_memory_flat()
 
 def resident():
-    return 1024 * int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+    return 1024 * int(re.search(r"Rss:\\s+(\\d+)", Path("/proc/self/smaps_rollup").read_text())[1])
+
+def take(count, size):
+    arrays = [np.ones(size, np.uint8) for _ in range(count)]
+    return resident()
 
 def work():
+    decode(frame)
     before = resident()
     touch_pages()
     after = resident()
-    arrays = [np.ones(2**20, np.uint8) for _ in range(20)]
-    print(json.dumps({"kept": after - before, "more": resident() - after}))
+    more = take(2, 11 * 2**20) - after
+    take(4, 10 * 2**20)
+    print(json.dumps({"kept": after - before, "more": more, "trimmed": resident() - before}))
 
+frame = phantom_jpeg(576, 720)
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()
@@ -67,7 +92,7 @@ def ask(program: str, *arguments: str) -> dict[str, int]:
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,  # what goes wrong in a thread is shown
         text=True,
         check=True,
         timeout=60,
@@ -87,6 +112,7 @@ def test_settings_are_taken() -> None:
     stock, flat = ask(PROGRAM, "stock"), ask(PROGRAM, "flat")
     assert not stock["mapped"]
     assert flat["mapped"]
+    assert flat["arenas"] > 40
 
 
 @GLIBC
@@ -94,6 +120,7 @@ def test_a_thread_holds_the_pages_that_images_will_take() -> None:
     pages = ask(PAGES)
     assert pages["kept"] > 20 * 2**20
     assert pages["more"] < 2**20
+    assert 20 * 2**20 < pages["trimmed"] < 36 * 2**20
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1])

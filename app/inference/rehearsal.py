@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.imaging import render_png
 from app.inference.bundle import Manifest
 from app.inference.picture import Picture
@@ -17,22 +20,18 @@ Run = Callable[[Work], Awaitable[Any]]
 """Takes one image through the engine's threads."""
 
 
-def rehearsal(
-    frame: bytes, manifest: Manifest, before: Callable[[], None] = lambda: None
-) -> Picture[bytes]:
-    """Return an encoded image that is to be answered with the PNG of its mask.
+def rehearsal(frame: bytes, manifest: Manifest) -> Picture[bytes]:
+    """Return an encoded image that is to be answered with the PNG of its mask."""
+    return Picture(frame, manifest, _render, manifest.threshold)
 
-    Args:
-        frame: An encoded image.
-        manifest: What the model takes, and how its answer is read.
-        before: Is called by the thread that makes the answer, first.
-    """
 
-    def render(prediction: Prediction) -> bytes:
-        before()
-        return render_png(prediction.segmentation.mask)
+class _First(Picture[bytes]):
+    """One whose thread takes the pages that it will need."""
 
-    return Picture(frame, manifest, render, manifest.threshold)
+    def prepare(self) -> NDArray[np.uint8]:
+        pixels = Picture.prepare(self)
+        touch_pages()
+        return pixels
 
 
 async def rehearse(
@@ -55,7 +54,7 @@ async def rehearse(
     """
 
     async def take() -> None:
-        picture = rehearsal(frame, manifest, touch_pages)
+        picture = _First(frame, manifest, _render, manifest.threshold)
         if pixels is None:
             await run(picture)
         else:
@@ -64,3 +63,7 @@ async def rehearse(
 
     await take()
     await asyncio.gather(*(take() for _ in range(at_once)))
+
+
+def _render(prediction: Prediction) -> bytes:
+    return render_png(prediction.segmentation.mask)

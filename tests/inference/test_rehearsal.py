@@ -81,7 +81,18 @@ async def test_with_threads_that_do_everything(
     runner.close()
 
 
-async def test_with_threads_beside_the_engine(tiny: Bundle) -> None:
+async def test_with_threads_beside_the_engine(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[str] = []
+    together = threading.Barrier(3)
+
+    def touch() -> None:
+        touched.append(threading.current_thread().name)
+        if len(touched) > 1:  # the images after the first wait for each other
+            together.wait(20)
+
+    monkeypatch.setattr("app.inference.rehearsal.touch_pages", touch)
     engine = RedEngine()
     runner = Runner(engine, 1, {1: 1.0})
     pixels = Noted(3)
@@ -94,6 +105,8 @@ async def test_with_threads_beside_the_engine(tiny: Bundle) -> None:
     await rehearse(FRAME, tiny.manifest, run, at_once=3, pixels=pixels)
     assert set(pixels.names) == {"noted-0", "noted-1", "noted-2"}
     assert len(pixels.names) == 8  # before the engine, and after it
+    assert len(touched) == 4
+    assert sorted(touched[1:]) == ["noted-0", "noted-1", "noted-2"]
     assert engine.sizes == [1] * 4
     runner.close()
     pixels.close()
