@@ -13,7 +13,6 @@ import numpy as np
 
 # glibc, malloc.h
 _M_TRIM_THRESHOLD: Final = -1
-_M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
@@ -32,8 +31,6 @@ _SETTINGS: Final = (
     # takes longer than to decode into them.
     (_M_MMAP_THRESHOLD, 16 * 2**20),
     (_M_TRIM_THRESHOLD, 32 * 2**20),
-    # What stays of an arena when it is trimmed.
-    (_M_TOP_PAD, _BLOCKS * _BLOCK_BYTES),
 )
 
 # What is smaller fits into the holes that are there.
@@ -65,9 +62,10 @@ def keep_memory_flat() -> bool:
 def touch_pages() -> None:
     """Have the calling thread's arena hold what 8-bit images up to full HD will take of it.
 
-    So memory is as large from the beginning as it will be, and no image waits for its pages. The
-    thread should have decoded an image before: what NumPy keeps of its first arrays would lie
-    between the pages. Where there is not enough memory nothing is taken.
+    So memory is as large from the beginning as it will be, and no image waits for its pages. Larger
+    images take more, and give all of it back. The thread should have decoded an image before: what
+    NumPy keeps of its first arrays would lie between the pages. Where there is not enough memory
+    nothing is taken.
     """
     with contextlib.suppress(MemoryError):
         for block in [np.empty(_BLOCK_BYTES, np.uint8) for _ in range(_BLOCKS)]:

@@ -78,8 +78,7 @@ def work():
     touch_pages()
     after = resident()
     more = take(2, 11 * 2**20) - after
-    take(4, 10 * 2**20)
-    print(json.dumps({"kept": after - before, "more": more, "trimmed": resident() - before}))
+    print(json.dumps({"kept": after - before, "more": more}))
 
 frame = phantom_jpeg(576, 720)
 thread = threading.Thread(target=work)
@@ -120,7 +119,6 @@ def test_a_thread_holds_the_pages_that_images_will_take() -> None:
     pages = ask(PAGES)
     assert pages["kept"] > 20 * 2**20
     assert pages["more"] < 2**20
-    assert 20 * 2**20 < pages["trimmed"] < 36 * 2**20
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1])
