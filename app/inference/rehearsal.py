@@ -29,7 +29,7 @@ class _First(Picture[bytes]):
     """One whose thread takes the pages that it will need."""
 
     def prepare(self) -> NDArray[np.uint8]:
-        pixels = Picture.prepare(self)
+        pixels = super().prepare()
         touch_pages()
         return pixels
 
@@ -40,7 +40,8 @@ async def rehearse(
     """Take an image the way of a lone request, then as many at once as there are threads.
 
     Memory that a thread has never touched, and code that it never ran, make a first request a fifth
-    longer. The lone one goes first: while all threads are idle, the first of them gets it.
+    longer. So each thread takes the pages that images up to full HD need, once it has decoded. The
+    lone one goes first: while all threads are idle, the first of them gets it.
 
     Args:
         frame: An encoded image.
